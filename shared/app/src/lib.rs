@@ -1,1 +1,3 @@
-//! app
+//! The use cases of the platform over ports. Nothing here knows of DynamoDB, Step Functions or a cloud's wire.
+
+pub mod ports;

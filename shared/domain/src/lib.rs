@@ -1,1 +1,13 @@
-//! domain
+//! The rules of the platform and nothing else: no I/O, no async, no clock, no AWS.
+//!
+//! Everything here is a value or a pure function. Time and ids come in as arguments, so a test can call any rule.
+
+pub mod access;
+pub mod id;
+pub mod job;
+pub mod money;
+pub mod placement;
+
+pub use access::{Principal, Role};
+pub use id::{ApiKeyId, AttemptId, JobId, SessionId, UserId};
+pub use money::{Currency, Money};

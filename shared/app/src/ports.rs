@@ -1,0 +1,77 @@
+//! Every trait that the use cases need of the world outside.
+
+mod jobs;
+mod provider;
+mod realtime;
+mod runners;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
+pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
+pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};
+pub use runners::{Heard, LogChunk, LogPage, MetricsRow, Report, RunnerStore};
+
+/// The time of day.
+pub trait Clock: Send + Sync {
+    /// Now, in UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// Fresh ids and random bytes.
+pub trait Ids: Send + Sync {
+    /// A UUIDv7: sorted by the time it was made.
+    fn uuid(&self) -> Uuid;
+    /// 32 bytes that nobody can guess.
+    fn secret(&self) -> [u8; 32];
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The row changed since it was read, or exists already: read again and decide again.
+    #[error("the row changed since it was read")]
+    Conflict,
+    /// A write would pass its owner's limit; nothing was written.
+    #[error("the limit is reached")]
+    LimitReached,
+    /// A cursor that this store did not give out.
+    #[error("the cursor is not one of ours")]
+    Cursor,
+    /// The store is busy; the same call may go through later.
+    #[error("the store is busy")]
+    Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else. It is not known whether the write was done.
+    #[error("the store failed")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why Step Functions did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkflowError {
+    /// The token was used already, or its execution is over. Whoever sends a word that nobody waits for has nothing to do.
+    #[error("nobody waits for this token any more")]
+    TokenGone,
+    /// An execution of that name exists with another input, or is over.
+    #[error("an execution of that name exists already")]
+    NameTaken,
+    /// Anything else.
+    #[error("the workflow service failed")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Durable executions.
+#[async_trait]
+pub trait Workflows: Send + Sync {
+    /// Starts an execution of the job machine under a name that makes a repeat harmless.
+    async fn start_job(&self, name: &str, input: &Value) -> Result<(), WorkflowError>;
+    /// Ends the wait behind `token`.
+    async fn succeed(&self, token: &str, output: &Value) -> Result<(), WorkflowError>;
+    /// Tells the wait behind `token` that its runner lives.
+    async fn heartbeat(&self, token: &str) -> Result<(), WorkflowError>;
+    /// Whether an execution of that name is running; `None` where there never was one.
+    async fn is_running(&self, name: &str) -> Result<Option<bool>, WorkflowError>;
+}
