@@ -1,3 +1,28 @@
-//! The store: one DynamoDB table. `keys` says every key of it.
+//! The store: one DynamoDB table. [`keys`] says every key of it, [`item`] how a value becomes a row.
 
+pub mod item;
 pub mod keys;
+pub mod report;
+
+mod failure;
+mod jobs;
+mod log;
+mod runners;
+
+use aws_sdk_dynamodb::Client;
+
+pub use failure::store_error;
+
+/// The table behind every store port.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+impl Store {
+    /// A store in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}

@@ -125,10 +125,10 @@ pub trait JobStore: Send + Sync {
     async fn commit(&self, change: Commit<'_>) -> Result<(), StoreError>;
     /// Up to `limit` events with a number above `after`, in order.
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
-    /// A page of an owner's jobs (of everybody's with `None`), newest first.
+    /// A page of an owner's jobs, newest first. A page may hold fewer than `limit` although there is a next one.
     async fn list(
         &self,
-        owner: Option<UserId>,
+        owner: UserId,
         filter: &JobFilter,
         limit: usize,
         cursor: Option<&str>,
