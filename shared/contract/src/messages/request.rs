@@ -1,0 +1,134 @@
+//! What a client asks.
+
+use domain::JobId;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::outgoing::{Error, ErrorCode};
+
+/// The longest request that is read.
+pub const REQUEST_BYTES: usize = 4 * 1024;
+
+/// A request, checked. The `id` is any JSON of the client's own and comes back with the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Tell me what happens from now on, and what happened to the job after its event number `after`.
+    Subscribe { id: Value, subject: Subject, after: Option<u64> },
+    /// No longer.
+    Unsubscribe { id: Value, subject: Subject },
+    /// Where a job stands, or without one: what this connection listens to.
+    GetStatus { id: Value, job_id: Option<JobId> },
+    /// I am still here, and still look at the jobs that I subscribed to.
+    Ping { id: Value },
+}
+
+/// What a subscription is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Job(JobId),
+    /// Every job of the connection's own user, those to come too.
+    All,
+}
+
+/// A request as it is written.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Wire {
+    /// Hear of a job (`job_id`) or of all jobs of yours (`all`): exactly one of the two.
+    Subscribe {
+        /// Any JSON; the answer carries it.
+        #[serde(default)]
+        id: Value,
+        #[schema(example = "job_0193a5c07a3b7d2e8f4a5b6c7d8e9f00")]
+        job_id: Option<String>,
+        all: Option<bool>,
+        /// The number of the last event that you know of the job: later ones are sent again first. Only with `job_id`.
+        after: Option<u64>,
+    },
+    /// Hear of it no longer.
+    Unsubscribe {
+        #[serde(default)]
+        id: Value,
+        job_id: Option<String>,
+        all: Option<bool>,
+    },
+    /// Ask where a job stands; without `job_id`, what this connection listens to.
+    GetStatus {
+        #[serde(default)]
+        id: Value,
+        job_id: Option<String>,
+    },
+    /// Keep the connection alive and the logs of the subscribed jobs coming.
+    Ping {
+        #[serde(default)]
+        id: Value,
+    },
+}
+
+impl Request {
+    /// Reads a request; a refusal is the message to answer with.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let refuse = |code, message: String, id| Err(Error { code, message, id });
+        if text.len() > REQUEST_BYTES {
+            let message = format!("the message has {} bytes; at most {REQUEST_BYTES}", text.len());
+            return refuse(ErrorCode::TooLarge, message, Value::Null);
+        }
+        let json: Value = match serde_json::from_str(text) {
+            Ok(json) => json,
+            Err(error) => return refuse(ErrorCode::InvalidJson, format!("not JSON: {error}"), Value::Null),
+        };
+        let Value::Object(fields) = &json else {
+            let message = "expected an object such as {\"action\":\"ping\"}".into();
+            return refuse(ErrorCode::InvalidMessage, message, Value::Null);
+        };
+        let id = fields.get("id").cloned().unwrap_or_default();
+        match fields.get("action").and_then(Value::as_str) {
+            Some("subscribe" | "unsubscribe" | "get_status" | "ping") => {}
+            Some(_) => {
+                let message = "action: expected subscribe, unsubscribe, get_status or ping".into();
+                return refuse(ErrorCode::UnknownAction, message, id);
+            }
+            None => {
+                let message = "action: is missing, or is not a text".into();
+                return refuse(ErrorCode::InvalidMessage, message, id);
+            }
+        }
+        let checked = serde_json::from_value(json).map_err(|error| error.to_string()).and_then(Self::check);
+        checked.or_else(|message| refuse(ErrorCode::InvalidMessage, message, id))
+    }
+
+    fn check(wire: Wire) -> Result<Self, String> {
+        Ok(match wire {
+            Wire::Subscribe { id, job_id, all, after } => {
+                let subject = Subject::check(job_id.as_deref(), all)?;
+                if after.is_some() && subject == Subject::All {
+                    return Err("after: event numbers are per job; leave it out with all".into());
+                }
+                Self::Subscribe { id, subject, after }
+            }
+            Wire::Unsubscribe { id, job_id, all } => {
+                Self::Unsubscribe { id, subject: Subject::check(job_id.as_deref(), all)? }
+            }
+            Wire::GetStatus { id, job_id } => {
+                Self::GetStatus { id, job_id: job_id.as_deref().map(parse_job).transpose()? }
+            }
+            Wire::Ping { id } => Self::Ping { id },
+        })
+    }
+}
+
+impl Subject {
+    fn check(job_id: Option<&str>, all: Option<bool>) -> Result<Self, String> {
+        match (job_id, all) {
+            (Some(job), None | Some(false)) => parse_job(job).map(Self::Job),
+            (None, Some(true)) => Ok(Self::All),
+            (Some(_), Some(true)) => Err("all: leave it out with job_id".into()),
+            (None, None | Some(false)) => Err("job_id: is missing; give one, or \"all\": true".into()),
+        }
+    }
+}
+
+fn parse_job(text: &str) -> Result<JobId, String> {
+    text.parse().map_err(|error| format!("job_id: {error}"))
+}
