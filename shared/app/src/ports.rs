@@ -1,5 +1,6 @@
 //! Every trait that the use cases need of the world outside.
 
+mod accounts;
 mod jobs;
 mod provider;
 mod realtime;
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use accounts::AccountStore;
 pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
 pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
 pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};

@@ -22,7 +22,8 @@
 //! | subscription | `TOPIC#topic` | `CONNECTION#id` | `CONNECTION#id` / `TOPIC#topic` | |
 //! | schema version | `SCHEMA` | `SCHEMA` | | |
 
-use domain::{AttemptId, JobId, UserId};
+use domain::{AttemptId, JobId, UserId, job::Priority};
+use jiff::Timestamp;
 
 /// The attributes that every row's key is made of.
 pub const PK: &str = "pk";
@@ -54,4 +55,33 @@ pub fn log(attempt: AttemptId, offset: u64) -> (String, String) {
 
 pub fn counts(owner: UserId) -> (String, String) {
     (format!("OWNER#{owner}"), "COUNTS".into())
+}
+
+pub fn spend(owner: UserId, at: Timestamp) -> (String, String) {
+    (format!("OWNER#{owner}"), format!("SPEND#{}", at.strftime("%Y-%m")))
+}
+
+pub fn request(owner: UserId, key: &str) -> (String, String) {
+    (format!("OWNER#{owner}"), format!("REQUEST#{key}"))
+}
+
+/// Partition of gsi2 with the admitted jobs that have not ended.
+pub const LIVE: &str = "LIVE";
+/// Partition of gsi2 with the jobs that wait for admission.
+pub const QUEUE: &str = "QUEUE";
+
+/// Within an owner the most urgent first, then the oldest.
+pub fn queue_position(owner: UserId, priority: Priority, job: JobId) -> String {
+    let urgency = match priority {
+        Priority::Urgent => 0,
+        Priority::High => 1,
+        Priority::Normal => 2,
+        Priority::Low => 3,
+    };
+    format!("{owner}#{urgency}#{job}")
+}
+
+/// Sort keys of GPU figures without a log beside them, in order of time.
+pub fn metrics(attempt: AttemptId, at: Timestamp) -> (String, String) {
+    (format!("ATTEMPT#{attempt}"), format!("METRICS#{:016}", at.as_millisecond()))
 }

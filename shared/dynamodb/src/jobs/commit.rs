@@ -1,0 +1,248 @@
+//! One change of one job as one transaction.
+
+use std::time::Duration;
+
+use app::ports::{Admission, AttemptWrite, Commit, Idempotency, StoreError};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, Put, TransactWriteItem, Update},
+};
+use domain::{
+    Money, UserId,
+    job::{Attempt, Event, Job, RunnerState},
+};
+use jiff::Timestamp;
+
+use super::job_attributes;
+use crate::{
+    Store,
+    failure::store_error,
+    item::{Item, item, key, n, s},
+    keys, runners,
+};
+
+/// The attribute that counts an owner's admitted jobs.
+pub(super) const ADMITTED: &str = "admitted";
+
+/// How often a transaction that met another one on the same row is sent again before its caller has to read again.
+const COLLISIONS: u32 = 8;
+
+pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), StoreError> {
+    let mut writes = vec![put_job(store, change.job)?];
+    for event in change.events {
+        writes.push(put_event(store, event, change.job.owner)?);
+    }
+    if let Some(attempt) = &change.attempt {
+        write_attempt(store, attempt, &mut writes)?;
+    }
+    let counts_at = writes.len();
+    writes.extend(count(store, &change)?);
+    if let Some((at, money)) = change.spend {
+        writes.push(add_spend(store, change.job.owner, at, money)?);
+    }
+    if let Some(request) = &change.idempotency {
+        writes.push(remember(store, change.job.owner, request)?);
+    }
+    send(store, writes, counts_at).await
+}
+
+async fn send(store: &Store, writes: Vec<TransactWriteItem>, counts_at: usize) -> Result<(), StoreError> {
+    for collision in 1.. {
+        let sent =
+            store.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+        let Err(error) = sent else { return Ok(()) };
+        match classify(&error, counts_at) {
+            Cancelled::Collision if collision < COLLISIONS => {
+                let millis = rand::random_range(2..(8 << collision.min(6)));
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+            }
+            Cancelled::Collision => return Err(StoreError::Busy(Box::new(error))),
+            Cancelled::Limit => return Err(StoreError::LimitReached),
+            Cancelled::Condition => return Err(StoreError::Conflict),
+            Cancelled::No => return Err(store_error(error)),
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
+
+enum Cancelled {
+    /// Another transaction was under way on a row of ours.
+    Collision,
+    /// The owner's counter did not allow it.
+    Limit,
+    /// A row is not as it was read.
+    Condition,
+    /// It was no cancellation.
+    No,
+}
+
+fn classify<R>(error: &SdkError<TransactWriteItemsError, R>, counts_at: usize) -> Cancelled {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Cancelled::No;
+    };
+    let failed = |at: usize, code: &str| {
+        cancelled.cancellation_reasons().get(at).and_then(|reason| reason.code()) == Some(code)
+    };
+    let conditions: Vec<usize> = (0..cancelled.cancellation_reasons().len())
+        .filter(|at| failed(*at, "ConditionalCheckFailed"))
+        .collect();
+    match conditions.as_slice() {
+        [] => Cancelled::Collision,
+        [only] if *only == counts_at => Cancelled::Limit,
+        _ => Cancelled::Condition,
+    }
+}
+
+fn put_job(store: &Store, job: &Job) -> Result<TransactWriteItem, StoreError> {
+    let next = Job { version: job.version + 1, ..job.clone() };
+    let mut row = item(keys::job(job.id), &next)?;
+    row.extend(job_attributes(&next).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    Ok(put(versioned(Put::builder().table_name(&store.table).set_item(Some(row)), job.version)))
+}
+
+fn put_event(store: &Store, event: &Event, owner: UserId) -> Result<TransactWriteItem, StoreError> {
+    let mut row = item(keys::event(event.job_id, event.seq), event)?;
+    row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
+    row.insert("owner".into(), s(owner));
+    // An event is written once: a number that is taken means that the job was read before somebody else's change.
+    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+}
+
+fn write_attempt(
+    store: &Store,
+    write: &AttemptWrite<'_>,
+    writes: &mut Vec<TransactWriteItem>,
+) -> Result<(), StoreError> {
+    match write {
+        AttemptWrite::Intend(attempt, runner) => {
+            let row = attempt_row(attempt)?;
+            writes.push(put(
+                Put::builder()
+                    .table_name(&store.table)
+                    .set_item(Some(row))
+                    .condition_expression("attribute_not_exists(pk) OR refused = :yes")
+                    .expression_attribute_values(":yes", AttributeValue::Bool(true)),
+            ));
+            writes.push(put_runner(store, runner)?);
+        }
+        AttemptWrite::Update(attempt) => writes.push(update_attempt(store, attempt)?),
+        AttemptWrite::Close(attempt) => {
+            writes.push(update_attempt(store, attempt)?);
+            writes.push(update(
+                Update::builder()
+                    .table_name(&store.table)
+                    .set_key(Some(key(keys::runner(attempt.id))))
+                    .update_expression("SET closed = :yes REMOVE waiting_token, waiting_until")
+                    .expression_attribute_values(":yes", AttributeValue::Bool(true)),
+            )?);
+        }
+    }
+    Ok(())
+}
+
+fn attempt_row(attempt: &Attempt) -> Result<Item, StoreError> {
+    let next = Attempt { version: attempt.version + 1, ..attempt.clone() };
+    let mut row = item(keys::attempt(attempt.job_id, attempt.number), &next)?;
+    row.insert("version".into(), n(next.version));
+    let refused = matches!(next.outcome, Some(domain::job::Outcome::Refused { .. }));
+    row.insert("refused".into(), AttributeValue::Bool(refused));
+    row.insert("attempt_id".into(), s(next.id));
+    Ok(row)
+}
+
+fn update_attempt(store: &Store, attempt: &Attempt) -> Result<TransactWriteItem, StoreError> {
+    let row = attempt_row(attempt)?;
+    Ok(put(
+        Put::builder()
+            .table_name(&store.table)
+            .set_item(Some(row))
+            .condition_expression("version = :version AND attempt_id = :id")
+            .expression_attribute_values(":version", n(attempt.version))
+            .expression_attribute_values(":id", s(attempt.id)),
+    ))
+}
+
+fn put_runner(store: &Store, runner: &RunnerState) -> Result<TransactWriteItem, StoreError> {
+    let row = runners::row(runner)?;
+    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+}
+
+/// The owner's counters: by status, and of admitted jobs.
+fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>, StoreError> {
+    let to = change.job.status;
+    if change.from == Some(to) && change.admission == Admission::Unchanged {
+        return Ok(None);
+    }
+    let mut update = Update::builder()
+        .table_name(&store.table)
+        .set_key(Some(key(keys::counts(change.job.owner))))
+        .expression_attribute_names("#admitted", ADMITTED);
+    let mut adds = Vec::new();
+    if change.from != Some(to) {
+        update = update
+            .expression_attribute_names("#to", to.as_str())
+            .expression_attribute_values(":one", n(1));
+        adds.push("#to :one");
+        if let Some(from) = change.from {
+            update = update
+                .expression_attribute_names("#from", from.as_str())
+                .expression_attribute_values(":minus", n(-1));
+            adds.push("#from :minus");
+        }
+    }
+    let delta = match change.admission {
+        Admission::Unchanged => 0,
+        Admission::Enter { limit } => {
+            update = update
+                .condition_expression("attribute_not_exists(#admitted) OR #admitted < :limit")
+                .expression_attribute_values(":limit", n(limit));
+            1
+        }
+        Admission::Leave => -1,
+    };
+    adds.push("#admitted :delta");
+    update = update
+        .expression_attribute_values(":delta", n(delta))
+        .update_expression(format!("ADD {}", adds.join(", ")));
+    self::update(update).map(Some)
+}
+
+fn add_spend(store: &Store, owner: UserId, at: Timestamp, money: Money) -> Result<TransactWriteItem, StoreError> {
+    update(
+        Update::builder()
+            .table_name(&store.table)
+            .set_key(Some(key(keys::spend(owner, at))))
+            .update_expression("ADD #currency :micros")
+            .expression_attribute_names("#currency", money.currency.code())
+            .expression_attribute_values(":micros", n(money.micros)),
+    )
+}
+
+fn remember(store: &Store, owner: UserId, request: &Idempotency) -> Result<TransactWriteItem, StoreError> {
+    let mut row = item(keys::request(owner, &request.key), &request.body)?;
+    row.insert("digest".into(), s(&request.digest));
+    row.insert("status".into(), n(request.status));
+    row.insert(keys::EXPIRES_AT.into(), n(request.expires_at.as_second()));
+    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+}
+
+fn versioned(
+    put: aws_sdk_dynamodb::types::builders::PutBuilder,
+    version: u64,
+) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    if version == 0 {
+        return put.condition_expression("attribute_not_exists(pk)");
+    }
+    put.condition_expression("version = :version").expression_attribute_values(":version", n(version))
+}
+
+fn put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWriteItem {
+    // The builder only fails without a table or an item, and every caller sets both.
+    TransactWriteItem::builder().set_put(put.build().ok()).build()
+}
+
+fn update(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+    let update = update.build().map_err(|error| StoreError::Other(Box::new(error)))?;
+    Ok(TransactWriteItem::builder().update(update).build())
+}
