@@ -1,0 +1,50 @@
+//! RunPod: REST v2 for on-demand pods, logs and the catalogue; GraphQL for spot, which REST v2 does not have.
+//!
+//! RunPod knows no idempotency and no tags, and names need not be unique. So a pod carries its attempt in its name, and a
+//! create call is sent once: whoever does not know its result looks for the name.
+
+mod adapter;
+mod client;
+mod graphql;
+mod log;
+mod refusal;
+mod wire;
+
+use std::sync::Arc;
+
+use app::ports::Clock;
+use url::Url;
+
+use crate::ApiKey;
+
+pub use adapter::Adapter;
+
+/// The production service; GraphQL is at `/graphql` of the same host.
+const PRODUCTION: &str = "https://api.runpod.io";
+
+/// How RunPod is reached and what of it is used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub api_key: ApiKey,
+    /// The base of both APIs.
+    pub url: Url,
+    /// Whether machines of private hosts are offered too.
+    pub community: bool,
+    /// What the names of our pods begin with. Deployments that share an account need different ones, or each takes the
+    /// other's pods for its own forgotten ones.
+    pub prefix: String,
+}
+
+impl Settings {
+    /// The production service, data-centre machines alone, names that begin with `gpu`.
+    pub fn new(api_key: ApiKey) -> Self {
+        #[expect(clippy::expect_used, reason = "the constant is a URL")]
+        let url = Url::parse(PRODUCTION).expect("a URL");
+        Self { api_key, url, community: false, prefix: "gpu".to_owned() }
+    }
+}
+
+/// RunPod as a provider. It connects when it is first called.
+pub fn provider(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Adapter> {
+    Arc::new(Adapter::new(settings, clock))
+}
