@@ -1,0 +1,218 @@
+//! Containers as real local processes: a process group, a directory, an environment and a log.
+//!
+//! None of them may outlive the simulated cloud, not even when that is killed with SIGKILL. A *guard* process holds
+//! the read end of a pipe whose only writer is the cloud; when the pipe closes it kills every group it was told of.
+//! A container waits at a gate until its group is known to the guard, so there is no moment at which it is unguarded.
+
+use crate::log::{Cutter, Log};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+const GUARD: &str = r#"
+trap '' HUP INT TERM
+live=' '
+while read -r word group; do
+    case $word in
+        +) live="$live$group " ;;
+        -) case $live in *" $group "*) live="${live%% "$group" *} ${live#* "$group" }" ;; esac ;;
+    esac
+done
+for group in $live; do kill -s KILL -- "-$group" 2>/dev/null; done
+[ -z "$1" ] || rm -rf -- "$1"
+"#;
+
+/// Reads one line from the cloud before it becomes the command; an end of file instead means that the cloud is gone.
+const GATE: &str = r#"read -r _ || exit 1; exec "$@" </dev/null"#;
+
+/// How long output may still come after all of a container's processes were killed.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Kills what is left when the simulated cloud ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    lifeline: Mutex<Option<std::process::ChildStdin>>,
+    process: Mutex<std::process::Child>,
+}
+
+impl Guard {
+    /// `scratch` is a directory that is removed at the end.
+    pub(crate) fn start(scratch: Option<&Path>) -> io::Result<Self> {
+        let mut process = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(GUARD)
+            .arg("simclouds-guard")
+            .arg(scratch.unwrap_or(Path::new("")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let lifeline = process.stdin.take();
+        Ok(Self { lifeline: Mutex::new(lifeline), process: Mutex::new(process) })
+    }
+
+    fn tell(&self, word: char, group: Pid) -> io::Result<()> {
+        let mut lifeline = self.lifeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let pipe = lifeline.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        pipe.write_all(format!("{word} {}\n", group.as_raw_nonzero()).as_bytes())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.lifeline.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = process.wait() {
+            tracing::warn!(%error, "the guard process could not be waited for");
+        }
+    }
+}
+
+/// What to run.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) command: Vec<String>,
+    /// The whole environment.
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) directory: PathBuf,
+    /// `NAME=value`, an entry of `env` that no other container has: finds processes that left the group.
+    pub(crate) marker: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Container {
+    child: tokio::process::Child,
+    group: Pid,
+    guard: Arc<Guard>,
+    marker: String,
+    output: tokio::task::JoinHandle<()>,
+}
+
+impl Container {
+    /// # Errors
+    /// When the process cannot be started: no such directory, an environment larger than the system allows.
+    pub(crate) async fn start(guard: Arc<Guard>, launch: Launch, log: Arc<Log>) -> io::Result<Self> {
+        std::fs::create_dir_all(&launch.directory)?;
+        let (reader, writer) = io::pipe()?;
+        let mut command = tokio::process::Command::new("sh");
+        command
+            .arg("-c")
+            .arg(GATE)
+            .arg("container")
+            .args(&launch.command)
+            .env_clear()
+            .envs(&launch.env)
+            .current_dir(&launch.directory)
+            .stdin(Stdio::piped())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command.spawn()?;
+        // The command holds the write ends of the pipe; the log ends only when they are gone.
+        drop(command);
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| io::Error::other("the process ended at once"))?;
+        guard.tell('+', group)?;
+        let receiver = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
+        let output = tokio::spawn(pump(receiver, log));
+        if let Some(mut gate) = child.stdin.take()
+            && let Err(error) = gate.write_all(b"\n").await
+        {
+            // Killed before it began; its end is seen like any other.
+            tracing::debug!(%error, "a container ended at its gate");
+        }
+        Ok(Self { child, group, guard, marker: launch.marker, output })
+    }
+
+    /// Waits for the end of the main process. Cancel safe.
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    pub(crate) fn terminate(&self) {
+        signal(self.group, Signal::TERM);
+    }
+
+    pub(crate) fn kill(&self) {
+        signal(self.group, Signal::KILL);
+    }
+
+    /// A container dies with its main process: kills whatever else it started, and waits for the last output.
+    pub(crate) async fn sweep(mut self) {
+        self.kill();
+        if let Err(error) = self.child.wait().await {
+            tracing::warn!(%error, "a container could not be waited for");
+        }
+        let marker = self.marker.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || kill_marked(&marker)).await {
+            tracing::warn!(%error, "the sweep for stray processes failed");
+        }
+        if let Err(error) = self.guard.tell('-', self.group) {
+            tracing::warn!(%error, "the guard process is gone");
+        }
+        if tokio::time::timeout(DRAIN, &mut self.output).await.is_err() {
+            self.output.abort();
+        }
+    }
+}
+
+fn signal(group: Pid, signal: Signal) {
+    match kill_process_group(group, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => {
+            tracing::warn!(%error, group = group.as_raw_nonzero(), "a process group cannot be signalled");
+        }
+    }
+}
+
+async fn pump(receiver: tokio::net::unix::pipe::Receiver, log: Arc<Log>) {
+    let mut cutter = Cutter::default();
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        match receiver.readable().await.and_then(|()| receiver.try_read(&mut buffer)) {
+            Ok(0) => break,
+            Ok(read) => cutter.push(&log, &buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                tracing::warn!(%error, "a container's output cannot be read");
+                break;
+            }
+        }
+    }
+    cutter.finish(&log);
+}
+
+/// Kills every process whose environment has the entry `marker`. Does nothing where there is no `/proc`.
+pub(crate) fn kill_marked(marker: &str) {
+    for pid in marked(marker) {
+        if let Err(error) = kill_process(pid, Signal::KILL)
+            && error != rustix::io::Errno::SRCH
+        {
+            tracing::warn!(%error, pid = pid.as_raw_nonzero(), "a stray process cannot be killed");
+        }
+    }
+}
+
+fn marked(marker: &str) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .filter(|(_, path)| {
+            std::fs::read(path.join("environ"))
+                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|one| one == marker.as_bytes()))
+        })
+        .filter_map(|(pid, _): (i32, _)| Pid::from_raw(pid))
+        .collect()
+}
