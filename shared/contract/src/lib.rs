@@ -1,6 +1,15 @@
 //! The wire types of the HTTP API and of WebSocket messages, with their OpenAPI schema: one file for each resource.
 
 pub mod events;
+pub mod jobs;
 pub mod messages;
 pub mod money;
+pub mod offers;
 pub mod problem;
+pub mod system;
+
+mod mirror;
+mod openapi;
+mod query;
+
+pub use openapi::openapi;
