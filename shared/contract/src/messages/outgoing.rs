@@ -310,16 +310,12 @@ fn of_outcome(outcome: &job::Outcome) -> Option<(JobErrorCode, String)> {
         job::Outcome::Exited { exit } if exit.reason == job::ExitReason::Timeout => {
             Some((JobErrorCode::TimedOut, "the command was stopped at the job's timeout".into()))
         }
-        job::Outcome::Exited { exit } if exit.code == 0 || exit.reason == job::ExitReason::Cancelled => {
-            None
-        }
+        job::Outcome::Exited { exit } if exit.code == 0 || exit.reason == job::ExitReason::Cancelled => None,
         job::Outcome::Exited { exit } => {
             Some((JobErrorCode::CommandFailed, format!("the command ended with {}", exit.code)))
         }
         job::Outcome::Refused { reason } => Some((JobErrorCode::LaunchRefused, reason.clone())),
-        job::Outcome::Preempted => {
-            Some((JobErrorCode::Preempted, "the cloud took the instance back".into()))
-        }
+        job::Outcome::Preempted => Some((JobErrorCode::Preempted, "the cloud took the instance back".into())),
         job::Outcome::Lost { reason } => Some((JobErrorCode::InstanceLost, reason.clone())),
         job::Outcome::TimedOut => Some((JobErrorCode::TimedOut, "the job's timeout passed".into())),
         job::Outcome::Cancelled => None,
@@ -348,13 +344,22 @@ impl Message {
 
     fn event_mut(&mut self) -> Option<&mut Event> {
         match self {
-            Self::Status(event) | Self::Completion(event) | Self::JobError(JobError { event, .. }) => Some(event),
+            Self::Status(event) | Self::Completion(event) | Self::JobError(JobError { event, .. }) => {
+                Some(event)
+            }
             _ => None,
         }
     }
 
     /// The messages of one piece of log; a piece too long for one becomes several.
-    pub fn log(job_id: JobId, attempt: u32, at: Timestamp, offset: u64, dropped: u64, bytes: &[u8]) -> Vec<Self> {
+    pub fn log(
+        job_id: JobId,
+        attempt: u32,
+        at: Timestamp,
+        offset: u64,
+        dropped: u64,
+        bytes: &[u8],
+    ) -> Vec<Self> {
         let whole = Log::new(job_id, attempt, at, offset, dropped, bytes);
         // What JSON makes of it counts: an escape sequence of a coloured log takes six times its length.
         let length = serde_json::to_string(&whole).map_or(usize::MAX, |text| text.len());
@@ -375,24 +380,26 @@ fn cut(bytes: &[u8]) -> usize {
     if let Some(line) = bytes[near.clone()].iter().rposition(|byte| *byte == b'\n') {
         return near.start + line + 1;
     }
-    let boundary = (middle.saturating_sub(3)..=middle).rev().find(|at| bytes[*at] & 0b1100_0000 != 0b1000_0000);
+    let boundary =
+        (middle.saturating_sub(3)..=middle).rev().find(|at| bytes[*at] & 0b1100_0000 != 0b1000_0000);
     boundary.filter(|at| *at > 0).unwrap_or(middle)
 }
 
 impl Log {
     fn new(job_id: JobId, attempt: u32, at: Timestamp, offset: u64, dropped: u64, bytes: &[u8]) -> Self {
         let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
-        let base64 = text.is_none().then(|| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes));
+        let base64 =
+            text.is_none().then(|| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes));
         Self { job_id, attempt, at, offset, next: offset + bytes.len() as u64, dropped, text, base64 }
     }
 }
 
 impl Event {
     fn leave_output_out(&mut self) {
-        let exit = match &mut self.event {
-            Happening::Ended { exit: Some(exit), .. }
-            | Happening::AttemptEnded { outcome: Outcome::Exited { exit }, .. } => exit,
-            _ => return,
+        let (Happening::Ended { exit: Some(exit), .. }
+        | Happening::AttemptEnded { outcome: Outcome::Exited { exit }, .. }) = &mut self.event
+        else {
+            return;
         };
         if exit.output.is_some() {
             let note = "the output is too long for a message; fetch the job over HTTP".to_owned();

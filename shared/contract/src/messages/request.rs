@@ -31,7 +31,7 @@ pub enum Subject {
     All,
 }
 
-/// A request as it is written.
+/// What a client may send.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Wire {

@@ -11,10 +11,11 @@ pub fn schema() -> Value {
     Message::schemas(&mut named);
     Wire::schemas(&mut named);
     named.push(("Message".into(), Message::schema()));
-    named.push(("Request".into(), Wire::schema()));
     named.sort_by(|a, b| a.0.cmp(&b.0));
 
-    let mut defs: Map<String, Value> = named.into_iter().map(|(name, schema)| (name.into_owned(), json!(schema))).collect();
+    let mut defs: Map<String, Value> =
+        named.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
+    defs.insert("Request".into(), closed(json!(Wire::schema())));
     defs.insert(
         "Batch".into(),
         json!({
@@ -44,6 +45,14 @@ pub fn schema() -> Value {
     });
     point_to_defs(&mut schema);
     schema
+}
+
+/// A misspelt field of a request is an error. New fields of what we send are none, so that clients survive them.
+fn closed(mut request: Value) -> Value {
+    for action in request["oneOf"].as_array_mut().into_iter().flatten() {
+        action["additionalProperties"] = false.into();
+    }
+    request
 }
 
 /// OpenAPI keeps its schemas elsewhere.

@@ -1,0 +1,266 @@
+//! Live status, the client's side: tickets, connections and what they want to hear.
+//!
+//! Nothing is missed between a subscription's start and its first message: the subscription is written first, and then what
+//! was committed before is read. Whatever commits later is pushed. An event may come both ways; its number tells.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{
+    JobId, Principal,
+    job::{Event, Job, RunnerState},
+};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::ports::{
+    Clock, Connection, ConnectionStore, Ids, JobStore, RunnerStore, StoreError, Ticket, Topic,
+};
+
+/// How long a ticket is good for.
+pub const TICKET_LIFE: SignedDuration = SignedDuration::from_secs(60);
+/// API Gateway closes a connection after this, whatever happens on it.
+pub const CONNECTION_LIFE: SignedDuration = SignedDuration::from_hours(2);
+/// A runner reports often until this long after somebody last said that they look.
+pub const WATCH: SignedDuration = SignedDuration::from_secs(60);
+/// What one connection may listen to.
+pub const SUBSCRIPTIONS: usize = 50;
+/// How many events a subscription sends again; who is further behind fetches them over HTTP.
+pub const REPLAY: usize = 500;
+/// How many events are read at once.
+const PAGE: usize = 100;
+/// How many jobs are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// Tickets, connections and subscriptions over the stores.
+#[derive(Clone)]
+pub struct Realtime {
+    connections: Arc<dyn ConnectionStore>,
+    jobs: Arc<dyn JobStore>,
+    runners: Arc<dyn RunnerStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl std::fmt::Debug for Realtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Realtime").finish_non_exhaustive()
+    }
+}
+
+/// A ticket as its holder gets it: the only time that its text is known.
+pub struct IssuedTicket {
+    /// 32 random bytes as base64url.
+    pub text: String,
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for IssuedTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedTicket").field("text", &"***").field("expires_at", &self.expires_at).finish()
+    }
+}
+
+/// What a connection asks to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Job(JobId),
+    /// Every job of the connection's own user.
+    Mine,
+}
+
+/// Why a request on a connection was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such job for this caller.
+    #[error("there is no such job")]
+    NotFound,
+    /// It has [`SUBSCRIPTIONS`] already.
+    #[error("the connection has {SUBSCRIPTIONS} subscriptions; end one first")]
+    TooManySubscriptions,
+    /// The connection ended meanwhile; nobody waits for an answer.
+    #[error("the connection is gone")]
+    Gone,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What to send to a connection that subscribed.
+#[derive(Debug)]
+pub struct Subscribed {
+    /// The job as it stood after the subscription; `None` for all jobs.
+    pub job: Option<Job>,
+    /// What the client does not know yet, in order.
+    pub events: Vec<Event>,
+    /// Numbers of events, first and last, that the client must fetch: it is too far behind.
+    pub gap: Option<(u64, u64)>,
+}
+
+impl Realtime {
+    pub fn new(
+        connections: Arc<dyn ConnectionStore>,
+        jobs: Arc<dyn JobStore>,
+        runners: Arc<dyn RunnerStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { connections, jobs, runners, clock, ids }
+    }
+
+    /// Gives `principal` the right to connect once, soon.
+    pub async fn issue_ticket(&self, principal: Principal) -> Result<IssuedTicket, StoreError> {
+        let text = URL_SAFE_NO_PAD.encode(self.ids.secret());
+        let expires_at = self.clock.now() + TICKET_LIFE;
+        self.connections.keep_ticket(&digest(&text), &Ticket { principal, expires_at }).await?;
+        Ok(IssuedTicket { text, expires_at })
+    }
+
+    /// Lets a connection in that shows a ticket; `false` if the ticket is not good, or not any more.
+    pub async fn connect(&self, id: &str, ticket: &str) -> Result<bool, StoreError> {
+        let Some(ticket) = self.connections.take_ticket(&digest(ticket)).await? else { return Ok(false) };
+        let now = self.clock.now();
+        if ticket.expires_at <= now {
+            return Ok(false);
+        }
+        let connection = Connection { id: id.to_owned(), principal: ticket.principal, connected_at: now };
+        self.connections.connect(&connection).await?;
+        Ok(true)
+    }
+
+    /// Forgets a connection.
+    pub async fn disconnect(&self, id: &str) -> Result<(), StoreError> {
+        self.connections.disconnect(id).await
+    }
+
+    /// The connection of that id, while it is one.
+    pub async fn connection(&self, id: &str) -> Result<Option<Connection>, StoreError> {
+        self.connections.connection(id).await
+    }
+
+    /// Subscribes, and returns what happened to a job after event number `after`.
+    pub async fn subscribe(
+        &self,
+        connection: &Connection,
+        subject: Subject,
+        after: Option<u64>,
+    ) -> Result<Subscribed, Refusal> {
+        let topic = self.allowed(connection, subject).await?;
+        let has = self.connections.subscriptions(&connection.id).await?;
+        if has.len() >= SUBSCRIPTIONS && !has.contains(&topic) {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        match self.connections.subscribe(&connection.id, topic).await {
+            Err(StoreError::Conflict) => return Err(Refusal::Gone),
+            other => other?,
+        }
+        let Subject::Job(id) = subject else {
+            return Ok(Subscribed { job: None, events: Vec::new(), gap: None });
+        };
+        // Read again: what was committed before the subscription stood is nobody's push.
+        let job = self.seen(connection.principal, id).await?;
+        let (events, gap) = match after {
+            Some(after) => self.replay(&job, after).await?,
+            None => (Vec::new(), None),
+        };
+        self.watch(&job).await?;
+        Ok(Subscribed { job: Some(job), events, gap })
+    }
+
+    /// Ends a subscription; there need not have been one.
+    pub async fn unsubscribe(&self, connection: &Connection, subject: Subject) -> Result<(), StoreError> {
+        self.connections.unsubscribe(&connection.id, topic(connection.principal, subject)).await
+    }
+
+    /// What a connection listens to.
+    pub async fn subscriptions(&self, connection: &Connection) -> Result<Vec<Topic>, StoreError> {
+        self.connections.subscriptions(&connection.id).await
+    }
+
+    /// A job, and what its latest runner said last.
+    pub async fn status(
+        &self,
+        connection: &Connection,
+        id: JobId,
+    ) -> Result<(Job, Option<RunnerState>), Refusal> {
+        let job = self.seen(connection.principal, id).await?;
+        let attempt = self.jobs.attempt(id, job.attempt).await?;
+        let runner = match attempt {
+            Some(attempt) => self.runners.runner(attempt.id).await?,
+            None => None,
+        };
+        Ok((job, runner))
+    }
+
+    /// The connection's user is still there: the runners of the jobs that it subscribed to keep reporting often.
+    /// Returns those jobs as they stand.
+    pub async fn ping(&self, connection: &Connection) -> Result<Vec<Job>, StoreError> {
+        let topics = self.connections.subscriptions(&connection.id).await?;
+        let jobs = topics.into_iter().filter_map(|topic| match topic {
+            Topic::Job(id) => Some(id),
+            Topic::Owner(_) => None,
+        });
+        let looks = stream::iter(jobs).map(async |id| {
+            let Some(job) = self.jobs.job(id).await? else { return Ok(None) };
+            self.watch(&job).await?;
+            Ok(Some(job))
+        });
+        let looks: Vec<Result<Option<Job>, StoreError>> = looks.buffered(AT_ONCE).collect().await;
+        looks.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    async fn allowed(&self, connection: &Connection, subject: Subject) -> Result<Topic, Refusal> {
+        if let Subject::Job(id) = subject {
+            self.seen(connection.principal, id).await?;
+        }
+        Ok(topic(connection.principal, subject))
+    }
+
+    async fn seen(&self, principal: Principal, id: JobId) -> Result<Job, Refusal> {
+        let job = self.jobs.job(id).await?.filter(|job| principal.may_see(job.owner));
+        job.ok_or(Refusal::NotFound)
+    }
+
+    /// The events of `job` after number `after`, or which of them are too many to send.
+    async fn replay(&self, job: &Job, after: u64) -> Result<(Vec<Event>, Option<(u64, u64)>), StoreError> {
+        if after > job.seq {
+            // No number that we gave out: the client's picture is of something else.
+            return Ok((Vec::new(), Some((1, job.seq))));
+        }
+        if job.seq - after > REPLAY as u64 {
+            return Ok((Vec::new(), Some((after + 1, job.seq))));
+        }
+        let mut events: Vec<Event> = Vec::new();
+        let mut last = after;
+        while last < job.seq {
+            let page = self.jobs.events(job.id, last, PAGE).await?;
+            let Some(end) = page.last() else { break };
+            last = end.seq;
+            events.extend(page.into_iter().filter(|event| event.seq <= job.seq));
+        }
+        let whole = events.iter().map(|event| event.seq).eq(after + 1..=job.seq);
+        Ok(if whole { (events, None) } else { (Vec::new(), Some((after + 1, job.seq))) })
+    }
+
+    async fn watch(&self, job: &Job) -> Result<(), StoreError> {
+        if job.status.is_terminal() || job.attempt == 0 {
+            return Ok(());
+        }
+        match self.jobs.attempt(job.id, job.attempt).await? {
+            Some(attempt) => self.runners.watch(attempt.id, self.clock.now() + WATCH).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn topic(principal: Principal, subject: Subject) -> Topic {
+    match subject {
+        Subject::Job(id) => Topic::Job(id),
+        Subject::Mine => Topic::Owner(principal.user),
+    }
+}
+
+/// What a ticket is kept under: whoever reads the table cannot connect with it.
+fn digest(ticket: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(ticket))
+}

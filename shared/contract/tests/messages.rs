@@ -1,0 +1,362 @@
+//! The messages against their schema, and the schema against its file.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use contract::messages::{
+    ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobPosition, JobStatus, Log, MESSAGE_BYTES, Message,
+    Metrics, Pong, Progress, ProgressFigures, Request, Subject, Subscribed, Unsubscribed, pack, schema,
+};
+use domain::{
+    Currency, JobId, Money,
+    job::{Edit, Event, EventKind, Exit, ExitReason, Outcome, Status},
+    placement::{Offer, Stock},
+};
+use jiff::Timestamp;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn job() -> JobId {
+    JobId::new(Uuid::from_u128(7))
+}
+
+fn offer(region: &str) -> Offer {
+    Offer {
+        provider: "runpod".into(),
+        region: region.into(),
+        gpu: "RTX 4090".into(),
+        instance_type: "NVIDIA GeForce RTX 4090".into(),
+        gpu_count: 1,
+        gpu_memory_gib: 24,
+        cpus: None,
+        memory_gib: Some(32),
+        spot: true,
+        price_per_hour: Money::new(440_000, Currency::Usd),
+        stock: Stock::High,
+        seen_at: AT,
+    }
+}
+
+fn exit(code: i32, reason: ExitReason) -> Exit {
+    Exit { code, reason, at: AT, output: Some(json!({"loss": 0.25})), output_error: None }
+}
+
+fn event(status: Status, kind: EventKind) -> Event {
+    Event { job_id: job(), seq: 3, at: AT, status, kind }
+}
+
+/// One of each thing that can happen to a job, and the type of the message that tells it.
+fn events() -> Vec<(&'static str, Event)> {
+    let ended = |outcome, retry_in_seconds| {
+        event(Status::Queued, EventKind::AttemptEnded { attempt: 1, outcome, retry_in_seconds })
+    };
+    let edit = Edit { name: Some("名".into()), ..Edit::default() };
+    let (refused, placed) = (Box::new(offer("EU-RO-1")), Box::new(offer("")));
+    vec![
+        ("status", event(Status::Queued, EventKind::Submitted { admitted: true })),
+        ("status", event(Status::Queued, EventKind::Admitted)),
+        (
+            "error",
+            event(
+                Status::Queued,
+                EventKind::LaunchRefused { attempt: 1, offer: refused, reason: "no stock".into() },
+            ),
+        ),
+        (
+            "status",
+            event(
+                Status::Queued,
+                EventKind::WaitingForCapacity { reason: "none".into(), retry_in_seconds: 30 },
+            ),
+        ),
+        ("status", event(Status::Provisioning, EventKind::Provisioning { attempt: 1, offer: placed })),
+        (
+            "status",
+            event(Status::Provisioning, EventKind::InstanceCreated { attempt: 1, instance: "pod-1".into() }),
+        ),
+        ("status", event(Status::Running, EventKind::Running { attempt: 1 })),
+        ("status", event(Status::Running, EventKind::CancelRequested)),
+        ("status", ended(Outcome::Exited { exit: exit(0, ExitReason::Exited) }, None)),
+        ("error", ended(Outcome::Exited { exit: exit(1, ExitReason::Exited) }, Some(30))),
+        ("error", ended(Outcome::Exited { exit: exit(143, ExitReason::Timeout) }, None)),
+        ("status", ended(Outcome::Exited { exit: exit(143, ExitReason::Cancelled) }, None)),
+        ("error", ended(Outcome::Refused { reason: "quota".into() }, None)),
+        ("error", ended(Outcome::Preempted, Some(0))),
+        ("error", ended(Outcome::Lost { reason: "silent".into() }, None)),
+        ("error", ended(Outcome::TimedOut, None)),
+        ("status", ended(Outcome::Cancelled, None)),
+        (
+            "completion",
+            event(Status::Failed, EventKind::Ended { exit: Some(exit(1, ExitReason::Exited)), reason: None }),
+        ),
+        (
+            "completion",
+            event(Status::Cancelled, EventKind::Ended { exit: None, reason: Some("asked".into()) }),
+        ),
+        ("status", event(Status::Succeeded, EventKind::Edited { edit })),
+    ]
+}
+
+/// One of each other message.
+fn others() -> Vec<Message> {
+    let figures = ProgressFigures { fraction: 0.42, text: "epoch 3".into() };
+    let gpu = Gpu {
+        gpu: 0,
+        utilisation: Some(97.0),
+        memory_used_mib: Some(1024.0),
+        memory_total_mib: None,
+        temperature_c: None,
+        power_w: Some(311.5),
+    };
+    vec![
+        Message::Progress(Progress { job_id: job(), attempt: 1, at: AT, figures: figures.clone() }),
+        Message::Metrics(Metrics { job_id: job(), attempt: 1, at: AT, gpus: vec![gpu] }),
+        Message::log(job(), 1, AT, 10, 0, b"line\n").remove(0),
+        Message::log(job(), 1, AT, 10, 5, &[0xff, 0xe4]).remove(0),
+        Message::Subscribed(Subscribed {
+            id: json!(1),
+            job_id: Some(job()),
+            all: false,
+            seq: Some(3),
+            status: Some(contract::events::Status::Running),
+        }),
+        Message::Subscribed(Subscribed { id: Value::Null, job_id: None, all: true, seq: None, status: None }),
+        Message::Unsubscribed(Unsubscribed { id: json!("a"), job_id: None, all: true }),
+        Message::JobStatus(JobStatus {
+            id: json!({"any": []}),
+            job_id: job(),
+            status: contract::events::Status::Running,
+            seq: 3,
+            attempt: 1,
+            updated_at: AT,
+            progress: Some(figures),
+            heard_at: None,
+            reason: None,
+        }),
+        Message::ConnectionStatus(ConnectionStatus {
+            id: Value::Null,
+            connected_at: AT,
+            closes_at: AT,
+            jobs: vec![job()],
+            all: false,
+        }),
+        Message::Pong(Pong {
+            id: Value::Null,
+            at: AT,
+            jobs: vec![JobPosition { job_id: job(), status: contract::events::Status::Queued, seq: 1 }],
+        }),
+        Message::Gap(Gap { job_id: job(), from: 1, to: 9, message: "fetch".into() }),
+        Message::Error(Error { code: ErrorCode::NotFound, message: "no such job".into(), id: Value::Null }),
+    ]
+}
+
+fn validator(of: &str) -> Validator {
+    let mut schema = schema();
+    schema["$ref"] = json!(format!("#/$defs/{of}"));
+    jsonschema::draft202012::new(&schema).expect("the schema is a schema")
+}
+
+#[track_caller]
+fn assert_valid(validator: &Validator, value: &Value) {
+    let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{value}: {errors:?}");
+}
+
+fn json_of(message: Message) -> Value {
+    serde_json::from_str(&message.encode().expect("it is JSON")).expect("what was encoded can be read")
+}
+
+#[test]
+fn the_file_is_the_schema() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/websocket-messages.schema.json");
+    let text = format!("{:#}\n", schema());
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &text).expect("the file can be written");
+    }
+    let file = std::fs::read_to_string(&path).expect("the file is there");
+    assert!(file == text, "run this test with UPDATE_SCHEMA=1, and read what changed");
+}
+
+#[test]
+fn every_message_holds_to_the_schema_and_every_variant_occurs() {
+    let frame = validator("Frame");
+    let mut seen = BTreeSet::new();
+    let messages = others().into_iter().map(json_of).chain(events().into_iter().map(|(expected, event)| {
+        let message = json_of(event.into());
+        assert_eq!(message["type"], expected, "{message}");
+        message
+    }));
+    let messages: Vec<Value> = messages.collect();
+    for message in &messages {
+        assert_valid(&frame, message);
+        seen.insert(message["type"].as_str().expect("it has a type").to_owned());
+    }
+    assert_valid(&frame, &json!({"type": "batch", "messages": messages}));
+
+    let schema = schema();
+    let variants = schema["$defs"]["Message"]["oneOf"].as_array().expect("one of several");
+    let known: BTreeSet<String> = variants
+        .iter()
+        .flat_map(|variant| variant["allOf"].as_array().into_iter().flatten())
+        .flat_map(|part| part["properties"]["type"]["enum"].as_array().into_iter().flatten())
+        .map(|name| name.as_str().expect("a name").to_owned())
+        .collect();
+    assert_eq!(seen, known);
+}
+
+#[test]
+fn what_is_no_message_is_refused_by_the_schema() {
+    let frame = validator("Frame");
+    let good = json_of(events().remove(0).1.into());
+    for (field, value) in [("type", json!("nonsense")), ("seq", json!("3")), ("status", json!("exited"))] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        assert!(!frame.is_valid(&bad), "{bad}");
+    }
+    for field in ["type", "job_id", "seq", "at", "status", "event"] {
+        let mut bad = good.clone();
+        bad.as_object_mut().expect("an object").remove(field);
+        assert!(!frame.is_valid(&bad), "{bad}");
+    }
+}
+
+#[test]
+fn requests_are_read_as_the_schema_says() {
+    let schema = validator("Request");
+    let id = job().to_string();
+    let good = [
+        (json!({"action": "ping"}), Request::Ping { id: Value::Null }),
+        (json!({"action": "ping", "id": {"n": 1}}), Request::Ping { id: json!({"n": 1}) }),
+        (
+            json!({"action": "subscribe", "job_id": id, "after": 0, "id": 1}),
+            Request::Subscribe { id: json!(1), subject: Subject::Job(job()), after: Some(0) },
+        ),
+        (
+            json!({"action": "subscribe", "all": true}),
+            Request::Subscribe { id: Value::Null, subject: Subject::All, after: None },
+        ),
+        (
+            json!({"action": "unsubscribe", "job_id": id}),
+            Request::Unsubscribe { id: Value::Null, subject: Subject::Job(job()) },
+        ),
+        (json!({"action": "get_status"}), Request::GetStatus { id: Value::Null, job_id: None }),
+        (
+            json!({"action": "get_status", "job_id": id}),
+            Request::GetStatus { id: Value::Null, job_id: Some(job()) },
+        ),
+    ];
+    for (json, request) in good {
+        assert_valid(&schema, &json);
+        assert_eq!(Request::parse(&json.to_string()), Ok(request));
+    }
+}
+
+#[test]
+fn a_bad_request_is_answered_with_its_id_and_the_field() {
+    let schema = validator("Request");
+    let id = job().to_string();
+    let cases = [
+        (json!({"id": 7}), ErrorCode::InvalidMessage, "action"),
+        (json!({"id": 7, "action": 1}), ErrorCode::InvalidMessage, "action"),
+        (json!({"id": 7, "action": "dance"}), ErrorCode::UnknownAction, "action"),
+        (json!({"id": 7, "action": "subscribe"}), ErrorCode::InvalidMessage, "job_id"),
+        (json!({"id": 7, "action": "subscribe", "all": false}), ErrorCode::InvalidMessage, "job_id"),
+        (json!({"id": 7, "action": "subscribe", "job_id": "x"}), ErrorCode::InvalidMessage, "job_id"),
+        (
+            json!({"id": 7, "action": "subscribe", "job_id": id, "all": true}),
+            ErrorCode::InvalidMessage,
+            "all",
+        ),
+        (
+            json!({"id": 7, "action": "subscribe", "all": true, "after": 1}),
+            ErrorCode::InvalidMessage,
+            "after",
+        ),
+        (json!({"id": 7, "action": "subscribe", "job_id": id, "after": -1}), ErrorCode::InvalidMessage, "-1"),
+        (json!({"id": 7, "action": "ping", "jobid": id}), ErrorCode::InvalidMessage, "jobid"),
+    ];
+    for (json, code, names) in cases {
+        let error = Request::parse(&json.to_string()).expect_err("it is refused");
+        assert_eq!((error.code, &error.id), (code, &json!(7)), "{json}");
+        assert!(error.message.contains(names), "{}", error.message);
+    }
+    for json in [json!({"id": 7}), json!({"action": "dance"}), json!({"action": "ping", "jobid": "x"})] {
+        assert!(!schema.is_valid(&json), "{json}");
+    }
+    for (text, code) in [
+        ("", ErrorCode::InvalidJson),
+        ("{", ErrorCode::InvalidJson),
+        ("[]", ErrorCode::InvalidMessage),
+        (&format!("{{\"action\":\"ping\",\"id\":\"{}\"}}", "x".repeat(5_000)), ErrorCode::TooLarge),
+    ] {
+        assert_eq!(Request::parse(text).expect_err("it is refused").code, code, "{text}");
+    }
+}
+
+#[test]
+fn an_output_too_long_for_a_message_is_left_out_and_named() {
+    let mut exit = exit(0, ExitReason::Exited);
+    exit.output = Some(json!("x".repeat(MESSAGE_BYTES)));
+    let message =
+        Message::from(event(Status::Succeeded, EventKind::Ended { exit: Some(exit), reason: None }));
+    let text = message.encode().expect("it is JSON");
+    assert!(text.len() <= MESSAGE_BYTES);
+    let message: Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(message["event"]["exit"]["output"], Value::Null);
+    assert!(message["event"]["exit"]["output_error"].as_str().is_some_and(|text| text.contains("fetch")));
+    assert_valid(&validator("Frame"), &message);
+
+    let reason = Some("x".repeat(MESSAGE_BYTES));
+    let message = json_of(event(Status::Failed, EventKind::Ended { exit: None, reason }).into());
+    assert_eq!((&message["type"], &message["from"], &message["to"]), (&json!("gap"), &json!(3), &json!(3)));
+}
+
+fn logs(messages: Vec<Message>) -> Vec<Log> {
+    let log = |message| match message {
+        Message::Log(log) => log,
+        other => panic!("{other:?} is no log"),
+    };
+    messages.into_iter().map(log).collect()
+}
+
+#[test]
+fn a_long_log_becomes_several_messages_that_make_up_the_whole() {
+    let lines =
+        (0..20_000).map(|line| format!("{line} \u{1b}[32m处理中\u{1b}[0m\n")).collect::<Vec<_>>().concat();
+    for whole in [lines.as_str(), &lines.replace('\n', "")] {
+        let pieces = logs(Message::log(job(), 2, AT, 100, 50, whole.as_bytes()));
+        assert!(pieces.len() > 2, "{}", pieces.len());
+        let mut next = 100;
+        for (index, piece) in pieces.iter().enumerate() {
+            assert_eq!(piece.offset, next);
+            assert_eq!(piece.dropped, if index == 0 { 50 } else { 0 });
+            assert!(Message::Log(piece.clone()).encode().expect("it is JSON").len() <= MESSAGE_BYTES);
+            next = piece.next;
+        }
+        let together: String =
+            pieces.iter().map(|piece| piece.text.as_deref().expect("no character is cut")).collect();
+        assert_eq!(together, whole);
+    }
+}
+
+#[test]
+fn messages_are_packed_in_order_and_none_is_too_long() {
+    let messages: Vec<String> =
+        (0..50).map(|n| json!({"n": n, "text": "x".repeat(n * 700)}).to_string()).collect();
+    let packed = pack(messages.iter().map(String::as_str));
+    assert!(packed.len() > 1 && packed.len() < messages.len());
+    let mut numbers = Vec::new();
+    for text in &packed {
+        assert!(text.len() <= MESSAGE_BYTES);
+        let value: Value = serde_json::from_str(text).expect("a batch is JSON");
+        match value["messages"].as_array() {
+            Some(batch) => numbers.extend(batch.iter().map(|message| message["n"].clone())),
+            None => numbers.push(value["n"].clone()),
+        }
+    }
+    assert_eq!(numbers, (0..50).map(Value::from).collect::<Vec<_>>());
+    assert_eq!(pack([r#"{"type":"pong"}"#]), [r#"{"type":"pong"}"#]);
+    assert!(pack([]).is_empty());
+}
