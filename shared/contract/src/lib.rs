@@ -6,6 +6,7 @@ pub mod messages;
 pub mod money;
 pub mod offers;
 pub mod problem;
+pub mod realtime;
 pub mod system;
 
 mod mirror;

@@ -5,7 +5,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use crate::{jobs, offers, problem::Problem, system};
+use crate::{jobs, offers, problem::Problem, realtime, system};
 
 /// What any operation that wants a caller may answer.
 #[derive(Debug, IntoResponses)]
@@ -75,6 +75,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Root::openapi()
         .merge_from(jobs::Docs::openapi())
         .merge_from(offers::Docs::openapi())
+        .merge_from(realtime::Docs::openapi())
         .merge_from(system::Docs::openapi())
 }
 
