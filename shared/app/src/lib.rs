@@ -1,3 +1,6 @@
 //! The use cases of the platform over ports. Nothing here knows of DynamoDB, Step Functions or a cloud's wire.
 
+pub mod machine;
+pub mod notify;
 pub mod ports;
+pub mod realtime;

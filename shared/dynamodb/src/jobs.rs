@@ -68,8 +68,10 @@ impl JobStore for Store {
 
     async fn counts(&self, owner: UserId) -> Result<Counts, StoreError> {
         let row = self.get(keys::counts(owner)).await?.unwrap_or_default();
-        let by_status =
-            Status::ALL.into_iter().map(|status| (status, number(&row, status.as_str()).unwrap_or(0))).collect();
+        let by_status = Status::ALL
+            .into_iter()
+            .map(|status| (status, number(&row, status.as_str()).unwrap_or(0)))
+            .collect();
         Ok(Counts { by_status, admitted: number(&row, commit::ADMITTED).unwrap_or(0) })
     }
 
@@ -121,7 +123,12 @@ impl Store {
     }
 
     /// Every row under `pk` whose sort key begins with `prefix`, without the attributes that `only` leaves out.
-    pub(crate) async fn below(&self, pk: &str, prefix: &str, only: Option<&str>) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn below(
+        &self,
+        pk: &str,
+        prefix: &str,
+        only: Option<&str>,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut from = None;
         loop {

@@ -51,7 +51,9 @@ pub(crate) async fn from(
                 continue;
             }
             if piece.offset < next {
-                piece.bytes.drain(..usize::try_from(next - piece.offset).unwrap_or(usize::MAX).min(piece.bytes.len()));
+                piece.bytes.drain(
+                    ..usize::try_from(next - piece.offset).unwrap_or(usize::MAX).min(piece.bytes.len()),
+                );
                 piece.offset = next;
                 piece.dropped = 0;
             } else {
@@ -155,7 +157,11 @@ pub(crate) async fn drop_middle(store: &Store, attempt: AttemptId, end: u64) -> 
     Ok(())
 }
 
-async fn piece_before(store: &Store, attempt: AttemptId, offset: u64) -> Result<Option<LogChunk>, StoreError> {
+async fn piece_before(
+    store: &Store,
+    attempt: AttemptId,
+    offset: u64,
+) -> Result<Option<LogChunk>, StoreError> {
     if offset == 0 {
         return Ok(None);
     }
@@ -179,8 +185,11 @@ async fn piece_before(store: &Store, attempt: AttemptId, offset: u64) -> Result<
 fn piece(row: &Item) -> Result<LogChunk, StoreError> {
     let report: ReportRow = value(row)?;
     let packed = row.get(LOG).and_then(|log| log.as_b().ok()).map(AsRef::as_ref).unwrap_or_default();
-    let bytes =
-        if packed.is_empty() { Vec::new() } else { gunzip(packed).map_err(|error| StoreError::Other(Box::new(error)))? };
+    let bytes = if packed.is_empty() {
+        Vec::new()
+    } else {
+        gunzip(packed).map_err(|error| StoreError::Other(Box::new(error)))?
+    };
     let (offset, dropped) = report.log.map_or((0, 0), |span| (span.offset, span.dropped));
     Ok(LogChunk { offset, dropped, bytes })
 }

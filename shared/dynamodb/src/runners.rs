@@ -18,8 +18,7 @@ use crate::{
     Store,
     failure::store_error,
     item::{Item, item, key, n, number, s, text, value},
-    keys,
-    log,
+    keys, log,
     report::{LOG, LogSpan, ReportRow, gzip},
 };
 
@@ -71,8 +70,13 @@ fn state(row: &Item) -> Result<RunnerState, StoreError> {
         exit: json(row, "exit")?,
         waiting,
         watched_until: time("watched_until"),
-        closed: row.get("closed").and_then(|closed| closed.as_bool().ok()).copied().unwrap_or(false),
+        stopping: flag(row, "stopping"),
+        closed: flag(row, "closed"),
     })
+}
+
+fn flag(row: &Item, name: &str) -> bool {
+    row.get(name).and_then(|flag| flag.as_bool().ok()).copied().unwrap_or(false)
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Item, name: &str) -> Result<Option<T>, StoreError> {
@@ -156,6 +160,29 @@ impl RunnerStore for Store {
         }
     }
 
+    async fn stop(&self, attempt: AttemptId) -> Result<(), StoreError> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(keys::runner(attempt))))
+            .update_expression("SET stopping = :yes")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
+            .send()
+            .await
+            .map_err(store_error);
+        match updated {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn keep_log(&self, state: &RunnerState, chunk: LogChunk, at: Timestamp) -> Result<(), StoreError> {
+        let report = Report { log: Some(chunk), ..Report::default() };
+        self.keep_report(state, &report, at).await
+    }
+
     async fn log(&self, attempt: AttemptId, offset: u64, limit: usize) -> Result<LogPage, StoreError> {
         log::from(self, attempt, offset, limit).await
     }
@@ -230,7 +257,8 @@ impl Store {
         match update.update_expression(format!("SET {}", set.join(", "))).send().await {
             Ok(updated) => Ok(Heard::Yes(state(&updated.attributes.unwrap_or_default())?)),
             Err(error) => {
-                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
+                let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+                else {
                     return Err(store_error(error));
                 };
                 let Some(row) = failed.item() else { return Ok(Heard::Closed) };
@@ -247,7 +275,12 @@ impl Store {
     }
 
     /// Writes what a report has beyond the runner's last word. The same report finds its own row.
-    async fn keep_report(&self, state: &RunnerState, report: &Report, at: Timestamp) -> Result<(), StoreError> {
+    async fn keep_report(
+        &self,
+        state: &RunnerState,
+        report: &Report,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let watched = state.watched_until.is_some_and(|until| until > at);
         let has_log = report.log.as_ref().is_some_and(|log| !log.bytes.is_empty() || log.dropped > 0);
         if !has_log && report.metrics.is_empty() && !(watched && report.progress.is_some()) {
@@ -262,7 +295,11 @@ impl Store {
             at,
             progress: report.progress.clone(),
             metrics: report.metrics.clone(),
-            log: log.map(|log| LogSpan { offset: log.offset, length: log.bytes.len() as u64, dropped: log.dropped }),
+            log: log.map(|log| LogSpan {
+                offset: log.offset,
+                length: log.bytes.len() as u64,
+                dropped: log.dropped,
+            }),
         };
         let at_key = match log {
             Some(LogChunk { offset, .. }) => keys::log(state.attempt_id, *offset),
@@ -276,7 +313,13 @@ impl Store {
         if watched {
             row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
         }
-        self.client.put_item().table_name(&self.table).set_item(Some(row)).send().await.map_err(store_error)?;
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row))
+            .send()
+            .await
+            .map_err(store_error)?;
         if let Some(log) = log {
             log::drop_middle(self, state.attempt_id, log.offset + log.bytes.len() as u64).await?;
         }

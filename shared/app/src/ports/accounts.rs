@@ -26,8 +26,6 @@ pub trait AccountStore: Send + Sync {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
     /// Forgets a session; repeating it is harmless.
     async fn end_session(&self, id: SessionId) -> Result<(), StoreError>;
-    /// The sessions of a user.
-    async fn sessions(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
 
     /// Adds a key under the SHA-256 of its text.
     async fn add_api_key(&self, digest: &str, key: &ApiKey) -> Result<(), StoreError>;

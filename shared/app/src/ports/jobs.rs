@@ -35,7 +35,15 @@ pub struct Commit<'a> {
 impl<'a> Commit<'a> {
     /// A change of `job` from status `from` with its events and nothing else.
     pub fn of(job: &'a Job, from: Status, events: &'a [Event]) -> Self {
-        Self { job, from: Some(from), events, attempt: None, admission: Admission::Unchanged, spend: None, idempotency: None }
+        Self {
+            job,
+            from: Some(from),
+            events,
+            attempt: None,
+            admission: Admission::Unchanged,
+            spend: None,
+            idempotency: None,
+        }
     }
 }
 

@@ -25,7 +25,10 @@ pub struct Launch {
 
 impl std::fmt::Debug for Launch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Launch").field("attempt", &self.attempt).field("offer", &self.offer).finish_non_exhaustive()
+        f.debug_struct("Launch")
+            .field("attempt", &self.attempt)
+            .field("offer", &self.offer)
+            .finish_non_exhaustive()
     }
 }
 

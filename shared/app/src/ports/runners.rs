@@ -30,6 +30,8 @@ pub struct Report {
     pub log: Option<LogChunk>,
     /// The command began with this message.
     pub started: bool,
+    /// The provider's id of the instance that the runner is on, where it knows.
+    pub instance: Option<String>,
     pub exit: Option<Exit>,
 }
 
@@ -83,6 +85,10 @@ pub trait RunnerStore: Send + Sync {
     async fn wait(&self, attempt: AttemptId, waiting: &Waiting) -> Result<Option<RunnerState>, StoreError>;
     /// Somebody looks: reports come every two seconds until then.
     async fn watch(&self, attempt: AttemptId, until: Timestamp) -> Result<(), StoreError>;
+    /// The runner ends the command at its next report.
+    async fn stop(&self, attempt: AttemptId) -> Result<(), StoreError>;
+    /// Keeps a piece of log that came from the provider because the runner could not be heard.
+    async fn keep_log(&self, state: &RunnerState, chunk: LogChunk, at: Timestamp) -> Result<(), StoreError>;
     /// Log from `offset` on, up to about `limit` bytes.
     async fn log(&self, attempt: AttemptId, offset: u64, limit: usize) -> Result<LogPage, StoreError>;
     /// The last `limit` bytes or so.

@@ -86,6 +86,9 @@ pub struct Attempt {
     pub offer: Offer,
     /// When the intent was written: before the provider is called.
     pub intended_at: Timestamp,
+    /// How often the provider was asked to create it. Each ask is written before it is made, so that more than one tells
+    /// the end of the attempt to look for instances beside the one it knows.
+    pub asked: u32,
     /// Set once the provider's answer is known; an attempt without one is searched for by its token.
     pub handle: Option<Handle>,
     /// When billing began.
@@ -119,6 +122,7 @@ impl Attempt {
             version: 0,
             offer,
             intended_at: at,
+            asked: 1,
             handle: None,
             created_at: None,
             started_at: None,
@@ -158,6 +162,8 @@ pub struct RunnerState {
     pub waiting: Option<Waiting>,
     /// Somebody looks at the log until then: reports come every two seconds.
     pub watched_until: Option<Timestamp>,
+    /// The job was cancelled: the runner ends the command at its next report.
+    pub stopping: bool,
     /// The attempt is over: a runner that still reports is told to stop.
     pub closed: bool,
 }
@@ -204,6 +210,7 @@ impl RunnerState {
             exit: None,
             waiting: None,
             watched_until: None,
+            stopping: false,
             closed: false,
         }
     }

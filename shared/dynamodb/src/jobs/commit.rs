@@ -49,8 +49,7 @@ pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), Stor
 
 async fn send(store: &Store, writes: Vec<TransactWriteItem>, counts_at: usize) -> Result<(), StoreError> {
     for collision in 1.. {
-        let sent =
-            store.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+        let sent = store.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
         let Err(error) = sent else { return Ok(()) };
         match classify(&error, counts_at) {
             Cancelled::Collision if collision < COLLISIONS => {
@@ -78,7 +77,8 @@ enum Cancelled {
 }
 
 fn classify<R>(error: &SdkError<TransactWriteItemsError, R>, counts_at: usize) -> Cancelled {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
+    else {
         return Cancelled::No;
     };
     let failed = |at: usize, code: &str| {
@@ -106,7 +106,10 @@ fn put_event(store: &Store, event: &Event, owner: UserId) -> Result<TransactWrit
     row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
     row.insert("owner".into(), s(owner));
     // An event is written once: a number that is taken means that the job was read before somebody else's change.
-    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+    Ok(put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(row))
+        .condition_expression("attribute_not_exists(pk)")))
 }
 
 fn write_attempt(
@@ -117,13 +120,11 @@ fn write_attempt(
     match write {
         AttemptWrite::Intend(attempt, runner) => {
             let row = attempt_row(attempt)?;
-            writes.push(put(
-                Put::builder()
-                    .table_name(&store.table)
-                    .set_item(Some(row))
-                    .condition_expression("attribute_not_exists(pk) OR refused = :yes")
-                    .expression_attribute_values(":yes", AttributeValue::Bool(true)),
-            ));
+            writes.push(put(Put::builder()
+                .table_name(&store.table)
+                .set_item(Some(row))
+                .condition_expression("attribute_not_exists(pk) OR refused = :yes")
+                .expression_attribute_values(":yes", AttributeValue::Bool(true))));
             writes.push(put_runner(store, runner)?);
         }
         AttemptWrite::Update(attempt) => writes.push(update_attempt(store, attempt)?),
@@ -153,19 +154,20 @@ fn attempt_row(attempt: &Attempt) -> Result<Item, StoreError> {
 
 fn update_attempt(store: &Store, attempt: &Attempt) -> Result<TransactWriteItem, StoreError> {
     let row = attempt_row(attempt)?;
-    Ok(put(
-        Put::builder()
-            .table_name(&store.table)
-            .set_item(Some(row))
-            .condition_expression("version = :version AND attempt_id = :id")
-            .expression_attribute_values(":version", n(attempt.version))
-            .expression_attribute_values(":id", s(attempt.id)),
-    ))
+    Ok(put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(row))
+        .condition_expression("version = :version AND attempt_id = :id")
+        .expression_attribute_values(":version", n(attempt.version))
+        .expression_attribute_values(":id", s(attempt.id))))
 }
 
 fn put_runner(store: &Store, runner: &RunnerState) -> Result<TransactWriteItem, StoreError> {
     let row = runners::row(runner)?;
-    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+    Ok(put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(row))
+        .condition_expression("attribute_not_exists(pk)")))
 }
 
 /// The owner's counters: by status, and of admitted jobs.
@@ -180,9 +182,8 @@ fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>
         .expression_attribute_names("#admitted", ADMITTED);
     let mut adds = Vec::new();
     if change.from != Some(to) {
-        update = update
-            .expression_attribute_names("#to", to.as_str())
-            .expression_attribute_values(":one", n(1));
+        update =
+            update.expression_attribute_names("#to", to.as_str()).expression_attribute_values(":one", n(1));
         adds.push("#to :one");
         if let Some(from) = change.from {
             update = update
@@ -208,7 +209,12 @@ fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>
     self::update(update).map(Some)
 }
 
-fn add_spend(store: &Store, owner: UserId, at: Timestamp, money: Money) -> Result<TransactWriteItem, StoreError> {
+fn add_spend(
+    store: &Store,
+    owner: UserId,
+    at: Timestamp,
+    money: Money,
+) -> Result<TransactWriteItem, StoreError> {
     update(
         Update::builder()
             .table_name(&store.table)
@@ -224,7 +230,10 @@ fn remember(store: &Store, owner: UserId, request: &Idempotency) -> Result<Trans
     row.insert("digest".into(), s(&request.digest));
     row.insert("status".into(), n(request.status));
     row.insert(keys::EXPIRES_AT.into(), n(request.expires_at.as_second()));
-    Ok(put(Put::builder().table_name(&store.table).set_item(Some(row)).condition_expression("attribute_not_exists(pk)")))
+    Ok(put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(row))
+        .condition_expression("attribute_not_exists(pk)")))
 }
 
 fn versioned(

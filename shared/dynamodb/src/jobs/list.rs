@@ -73,12 +73,15 @@ fn filtered(mut query: QueryFluentBuilder, filter: &JobFilter) -> QueryFluentBui
         conditions.push(format!("#status IN ({})", names.join(", ")));
     }
     if let Some(provider) = &filter.provider {
-        query = query.expression_attribute_values(":provider", s(provider)).expression_attribute_names("#provider", "provider");
+        query = query
+            .expression_attribute_values(":provider", s(provider))
+            .expression_attribute_names("#provider", "provider");
         conditions.push("#provider = :provider".to_owned());
     }
     if let Some((key, value)) = &filter.tag {
         let wanted = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}\u{0}{value}"));
-        query = query.expression_attribute_values(":tag", s(wanted)).expression_attribute_names("#tags", "tags");
+        query =
+            query.expression_attribute_values(":tag", s(wanted)).expression_attribute_names("#tags", "tags");
         conditions.push("contains(#tags, :tag)".to_owned());
     }
     if let Some(name) = &filter.name {
@@ -181,7 +184,8 @@ pub(super) async fn live(store: &Store, cursor: Option<&str>) -> Result<Page<Job
         Some(cursor) => {
             let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
             let sk = String::from_utf8(bytes).map_err(|_| StoreError::Cursor)?;
-            let id: JobId = sk.split_once('#').and_then(|(_, id)| id.parse().ok()).ok_or(StoreError::Cursor)?;
+            let id: JobId =
+                sk.split_once('#').and_then(|(_, id)| id.parse().ok()).ok_or(StoreError::Cursor)?;
             let mut start = crate::item::key(keys::job(id));
             start.insert("gsi2pk".into(), s(keys::LIVE));
             start.insert("gsi2sk".into(), s(sk));

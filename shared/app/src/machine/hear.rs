@@ -1,0 +1,165 @@
+//! What a runner says, and what it is told.
+
+use domain::{
+    AttemptId,
+    job::{Attempt, Handle, Job, RunnerState, RunnerWord, Status},
+};
+use jiff::Timestamp;
+
+use super::{Change, Kind, Machine, StepError};
+use crate::ports::{Heard, Report, StoreError, WorkflowError};
+
+/// One message of a runner.
+#[derive(Debug)]
+pub struct Message {
+    pub attempt: AttemptId,
+    /// Which process says it.
+    pub runner: String,
+    /// Its number; a message that is sent again keeps it.
+    pub number: u64,
+    pub report: Report,
+}
+
+/// What the runner is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Keep working, and report every so many seconds.
+    Go {
+        every: f64,
+        /// Only to a start: the values of the job's secret environment.
+        secrets: Vec<(String, String)>,
+    },
+    /// End the command.
+    Stop(Stop),
+}
+
+/// Why a runner is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The job was cancelled.
+    Cancel,
+    /// Another runner has the attempt.
+    Superseded,
+    /// The attempt is over.
+    Gone,
+}
+
+impl Machine {
+    /// Takes a message in. It is only acknowledged once everything that follows from it is done, so a runner that
+    /// repeats a message repairs what was cut short.
+    pub async fn hear(&self, message: &Message) -> Result<Reply, StepError> {
+        let now = self.clock.now();
+        let heard =
+            self.runners.hear(message.attempt, &message.runner, message.number, &message.report, now).await?;
+        let state = match heard {
+            Heard::Superseded => return Ok(Reply::Stop(Stop::Superseded)),
+            Heard::Closed => return Ok(Reply::Stop(Stop::Gone)),
+            Heard::Yes(state) | Heard::Again(state) => state,
+        };
+        let mut secrets = Vec::new();
+        if message.report.started || message.report.exit.is_some() {
+            let Some((job, _)) = self.run(&state, message.report.instance.as_deref()).await? else {
+                return Ok(Reply::Stop(Stop::Gone));
+            };
+            if message.report.started {
+                secrets = self.unsealed(&job);
+            }
+        }
+        self.wake(&state).await?;
+        if state.stopping && state.exit.is_none() {
+            return Ok(Reply::Stop(Stop::Cancel));
+        }
+        Ok(Reply::Go { every: self.every(&state, now), secrets })
+    }
+
+    fn every(&self, state: &RunnerState, now: Timestamp) -> f64 {
+        let watched = state.watched_until.is_some_and(|until| until > now);
+        if watched { self.settings.watched_seconds } else { self.settings.heartbeat_seconds }
+    }
+
+    fn unsealed(&self, job: &Job) -> Vec<(String, String)> {
+        let values = job.spec.secret_env.iter();
+        values
+            .filter_map(|(name, sealed)| {
+                let plain = self.secrets.open(job.id, name, sealed);
+                if plain.is_none() {
+                    tracing::error!(job.id = %job.id, name, "a secret cannot be opened with the present key");
+                }
+                plain.map(|plain| (name.clone(), plain))
+            })
+            .collect()
+    }
+
+    /// The command runs: says so once. `None` if the attempt is not the job's latest any more.
+    async fn run(
+        &self,
+        state: &RunnerState,
+        instance: Option<&str>,
+    ) -> Result<Option<(Job, Attempt)>, StepError> {
+        // A collision with the launch that saves the provider's answer is likely at just this moment.
+        for _ in 0..5 {
+            let Some(mut job) = self.jobs.job(state.job_id).await? else { return Ok(None) };
+            let Some(mut attempt) = self.latest(&job).await?.filter(|a| a.id == state.attempt_id) else {
+                return Ok(None);
+            };
+            let elsewhere =
+                instance.is_some_and(|id| attempt.handle.as_ref().is_none_or(|handle| handle.id != id));
+            if job.status == Status::Running && !elsewhere {
+                return Ok(Some((job, attempt)));
+            }
+            match self.say_running(&mut job, &mut attempt, state, instance).await {
+                Ok(()) => return Ok(Some((job, attempt))),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StepError::Collision)
+    }
+
+    async fn say_running(
+        &self,
+        job: &mut Job,
+        attempt: &mut Attempt,
+        state: &RunnerState,
+        instance: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let from = job.status;
+        let mut events = Vec::new();
+        // The runner that was heard first has the attempt, so the instance it is on is the attempt's, whatever the
+        // create call answered. Another one is found by the sweeper.
+        if let Some(id) = instance.filter(|id| attempt.handle.as_ref().is_none_or(|handle| handle.id != *id))
+        {
+            let region =
+                attempt.handle.take().map_or_else(|| attempt.offer.region.clone(), |handle| handle.region);
+            attempt.handle =
+                Some(Handle { provider: attempt.offer.provider.clone(), region, id: id.to_owned() });
+            attempt.created_at.get_or_insert(attempt.intended_at);
+            events.extend(job.instance_created(attempt.number, id, now).ok());
+        }
+        if job.status == Status::Provisioning {
+            attempt.started_at = state.started_at.or(Some(now));
+            events.extend(job.run(attempt.number, now).ok());
+        }
+        self.commit(job, Some((Kind::Update, attempt)), Change::of(from, &events)).await
+    }
+
+    /// Ends the wait that the word is for, or tells it that the runner lives.
+    async fn wake(&self, state: &RunnerState) -> Result<(), StepError> {
+        let Some(waiting) = &state.waiting else { return Ok(()) };
+        if state.exit.is_some() {
+            return self.say(&waiting.token, "exit").await;
+        }
+        if waiting.until == RunnerWord::Start && state.started_at.is_some() {
+            return self.say(&waiting.token, "start").await;
+        }
+        match self.workflows.heartbeat(&waiting.token).await {
+            Ok(()) | Err(WorkflowError::TokenGone) => Ok(()),
+            // A missed heartbeat only leads to a look at the provider.
+            Err(error) => {
+                tracing::warn!(attempt.id = %state.attempt_id, %error, "a heartbeat was not passed on");
+                Ok(())
+            }
+        }
+    }
+}
