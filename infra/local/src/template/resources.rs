@@ -1,0 +1,630 @@
+//! Resources as typed values. Each property is either enforced here, or listed as having no meaning on one
+//! machine ([`Unused`]); any other one is an error.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Map, Value};
+
+use super::evaluate::{Scope, api_id, stream_arn};
+use super::Stack;
+
+/// A property that is understood and has no meaning on one machine.
+type Unused = Option<IgnoredAny>;
+
+/// Types that have no meaning on one machine: nothing here enforces IAM, keeps logs for days or mails alarms.
+const UNUSED_TYPES: [&str; 7] = [
+    "AWS::IAM::Role",
+    "AWS::IAM::Policy",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+    "AWS::CloudWatch::Alarm",
+    "AWS::SNS::Topic",
+    "AWS::SNS::Subscription",
+];
+
+/// A function and how it is run.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Physical name.
+    pub name: String,
+    /// File name of its program; also its short name in journals.
+    pub binary: String,
+    pub environment: BTreeMap<String, String>,
+    pub memory_mib: u32,
+    pub timeout: Duration,
+    /// Invocations that may run at once; none means no limit of its own.
+    pub concurrency: Option<usize>,
+}
+
+/// A table, as CreateTable wants it.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: String,
+    pub stream_arn: String,
+    pub attributes: Vec<Attribute>,
+    pub keys: Vec<KeyElement>,
+    pub indexes: Vec<Index>,
+    pub stream_view: Option<String>,
+    pub ttl_attribute: Option<String>,
+    pub deletion_protection: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub struct Attribute {
+    pub attribute_name: String,
+    pub attribute_type: String,
+}
+
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub struct KeyElement {
+    pub attribute_name: String,
+    pub key_type: String,
+}
+
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+pub struct Index {
+    pub index_name: String,
+    pub key_schema: Vec<KeyElement>,
+    pub projection: Value,
+}
+
+/// A function that a table's stream feeds.
+#[derive(Debug, Clone)]
+pub struct EventSource {
+    pub stream_arn: String,
+    pub function: String,
+    /// Filter patterns; a record passes if one of them matches. Empty passes everything.
+    pub filters: Vec<Value>,
+    pub batch_size: usize,
+    pub window: Duration,
+    pub bisect: bool,
+    /// Retries after the first try; none means until the record is too old.
+    pub max_retries: Option<u32>,
+    pub max_age: Option<Duration>,
+    pub from_start: bool,
+    /// Whether the function's answer says which records failed.
+    pub reports_failures: bool,
+}
+
+/// A state machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub name: String,
+    /// The definition with its substitutions made.
+    pub definition: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    pub name: String,
+    pub expression: String,
+    pub enabled: bool,
+    /// ARN of the function.
+    pub target: String,
+    pub input: Value,
+    pub max_retries: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http,
+    WebSocket,
+}
+
+/// An API with its one stage.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub id: String,
+    pub protocol: Protocol,
+    pub stage: String,
+    pub route_selection: Option<String>,
+    pub routes: Vec<Route>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Such as `GET /v1/jobs/{proxy+}` or `$connect`.
+    pub key: String,
+    pub integration: Integration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Integration {
+    /// ARN of the function.
+    pub function: String,
+    pub timeout: Duration,
+}
+
+/// Evaluates every resource of the template.
+pub(super) fn build(scope: &Scope<'_>, folder: &Path) -> Result<Stack> {
+    let mut stack = Stack::default();
+    let mut parts = ApiParts::default();
+    let mut errors = Vec::new();
+    for (id, resource) in &scope.resources {
+        if let Err(error) = add(scope, folder, id, resource, &mut stack, &mut parts) {
+            errors.push(format!("{id}: {error:#}"));
+        }
+    }
+    if errors.is_empty() {
+        stack.apis = parts.join()?;
+        return Ok(stack);
+    }
+    bail!("{}", errors.join("\n"))
+}
+
+fn add(
+    scope: &Scope<'_>,
+    folder: &Path,
+    id: &str,
+    resource: &Value,
+    stack: &mut Stack,
+    parts: &mut ApiParts,
+) -> Result<()> {
+    let resource = resource.as_object().ok_or_else(|| anyhow!("not a mapping"))?;
+    const KEYS: [&str; 7] =
+        ["Type", "Properties", "Condition", "Metadata", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy"];
+    if let Some(key) = resource.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        bail!("{key} is not understood");
+    }
+    if let Some(condition) = resource.get("Condition").and_then(Value::as_str)
+        && !scope.condition(condition)?
+    {
+        return Ok(());
+    }
+    let kind = resource.get("Type").and_then(Value::as_str).ok_or_else(|| anyhow!("Type is missing"))?;
+    let mut properties = resource.get("Properties").cloned().unwrap_or_else(|| Map::new().into());
+    if kind == "AWS::Serverless::Function" {
+        properties = with_globals(scope, properties)?;
+    }
+    let properties = scope.evaluate(&properties)?;
+    let id = id.to_owned();
+    match kind {
+        "AWS::Serverless::Function" => {
+            stack.functions.insert(id.clone(), function(&id, typed(properties)?, resource.get("Metadata"))?);
+        }
+        "AWS::Serverless::StateMachine" => {
+            stack.machines.insert(id.clone(), machine(&id, typed(properties)?, folder)?);
+        }
+        "AWS::DynamoDB::Table" => {
+            stack.tables.insert(id.clone(), table(scope, &id, typed(properties)?)?);
+        }
+        "AWS::Lambda::EventSourceMapping" => {
+            stack.event_sources.insert(id, event_source(typed(properties)?)?);
+        }
+        "AWS::Scheduler::Schedule" => {
+            stack.schedules.insert(id.clone(), schedule(&id, typed(properties)?)?);
+        }
+        "AWS::ApiGatewayV2::Api" => {
+            parts.apis.insert(id, typed(properties)?);
+        }
+        "AWS::ApiGatewayV2::Stage" => parts.stages.push(typed(properties)?),
+        "AWS::ApiGatewayV2::Route" => parts.routes.push(typed(properties)?),
+        "AWS::ApiGatewayV2::Integration" => {
+            parts.integrations.insert(id, typed(properties)?);
+        }
+        kind if UNUSED_TYPES.contains(&kind) => {}
+        other => bail!("type {other} is not understood"),
+    }
+    Ok(())
+}
+
+fn typed<T: DeserializeOwned>(properties: Value) -> Result<T> {
+    serde_json::from_value(properties).map_err(Into::into)
+}
+
+/// Lays the function's own properties over `Globals.Function`, as SAM does: environments merge, the rest is
+/// replaced.
+fn with_globals(scope: &Scope<'_>, own: Value) -> Result<Value> {
+    if let Some(section) = scope.globals.keys().find(|section| *section != "Function") {
+        bail!("Globals.{section} is not understood");
+    }
+    let mut merged = match scope.globals.get("Function") {
+        Some(Value::Object(globals)) => globals.clone(),
+        _ => Map::new(),
+    };
+    let Value::Object(own) = own else { bail!("Properties is not a mapping") };
+    for (key, value) in own {
+        let merged_variables = (key == "Environment")
+            .then(|| {
+                let mut all = merged.get("Environment")?.get("Variables")?.as_object()?.clone();
+                all.extend(value.get("Variables")?.as_object()?.clone());
+                Some(serde_json::json!({ "Variables": all }))
+            })
+            .flatten();
+        merged.insert(key, merged_variables.unwrap_or(value));
+    }
+    Ok(Value::Object(merged))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct FunctionProperties {
+    function_name: Option<String>,
+    code_uri: String,
+    memory_size: Option<u32>,
+    timeout: Option<u64>,
+    environment: Option<Environment>,
+    reserved_concurrent_executions: Option<usize>,
+    #[serde(rename = "Handler")]
+    _handler: Unused,
+    #[serde(rename = "Runtime")]
+    _runtime: Unused,
+    #[serde(rename = "Architectures")]
+    _architectures: Unused,
+    #[serde(rename = "Description")]
+    _description: Unused,
+    #[serde(rename = "Policies")]
+    _policies: Unused,
+    #[serde(rename = "Role")]
+    _role: Unused,
+    #[serde(rename = "LoggingConfig")]
+    _logging: Unused,
+    #[serde(rename = "Tags")]
+    _tags: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+fn function(id: &str, properties: FunctionProperties, metadata: Option<&Value>) -> Result<Function> {
+    let binary = match metadata.and_then(|metadata| metadata.pointer("/BuildProperties/Binary")) {
+        Some(binary) => binary.as_str().ok_or_else(|| anyhow!("Binary is not a string"))?.to_owned(),
+        None => Path::new(&properties.code_uri)
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| anyhow!("CodeUri names no program"))?
+            .to_owned(),
+    };
+    let mut environment = BTreeMap::new();
+    for (name, value) in properties.environment.map(|environment| environment.variables).unwrap_or_default() {
+        let value = match value {
+            Value::String(value) => value,
+            Value::Number(value) => value.to_string(),
+            Value::Bool(value) => value.to_string(),
+            other => bail!("environment variable {name} is {other}"),
+        };
+        environment.insert(name, value);
+    }
+    Ok(Function {
+        name: properties.function_name.unwrap_or_else(|| id.to_owned()),
+        binary,
+        environment,
+        memory_mib: properties.memory_size.unwrap_or(128),
+        timeout: Duration::from_secs(properties.timeout.unwrap_or(3)),
+        concurrency: properties.reserved_concurrent_executions,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct MachineProperties {
+    name: Option<String>,
+    #[serde(rename = "Type")]
+    kind: Option<String>,
+    definition_uri: PathBuf,
+    #[serde(default)]
+    definition_substitutions: BTreeMap<String, String>,
+    #[serde(rename = "Policies")]
+    _policies: Unused,
+    #[serde(rename = "Role")]
+    _role: Unused,
+    #[serde(rename = "Tags")]
+    _tags: Unused,
+}
+
+fn machine(id: &str, properties: MachineProperties, folder: &Path) -> Result<Machine> {
+    if properties.kind.is_some_and(|kind| kind != "STANDARD") {
+        bail!("only STANDARD machines are understood");
+    }
+    let path = folder.join(&properties.definition_uri);
+    let mut definition =
+        std::fs::read_to_string(&path).with_context(|| format!("definition {}", path.display()))?;
+    for (name, value) in &properties.definition_substitutions {
+        let placeholder = format!("${{{name}}}");
+        if !definition.contains(&placeholder) {
+            bail!("the definition has no {placeholder}");
+        }
+        definition = definition.replace(&placeholder, value);
+    }
+    Ok(Machine { name: properties.name.unwrap_or_else(|| id.to_owned()), definition })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct TableProperties {
+    table_name: Option<String>,
+    billing_mode: String,
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<KeyElement>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<Index>,
+    stream_specification: Option<StreamSpecification>,
+    time_to_live_specification: Option<TimeToLive>,
+    #[serde(default)]
+    deletion_protection_enabled: bool,
+    #[serde(rename = "PointInTimeRecoverySpecification")]
+    _recovery: Unused,
+    #[serde(rename = "Tags")]
+    _tags: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct StreamSpecification {
+    stream_view_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: String,
+    enabled: bool,
+}
+
+fn table(scope: &Scope<'_>, id: &str, properties: TableProperties) -> Result<Table> {
+    if properties.billing_mode != "PAY_PER_REQUEST" {
+        bail!("only PAY_PER_REQUEST tables are understood");
+    }
+    let name = properties.table_name.unwrap_or_else(|| id.to_owned());
+    Ok(Table {
+        stream_arn: stream_arn(scope.account, &name),
+        name,
+        attributes: properties.attribute_definitions,
+        keys: properties.key_schema,
+        indexes: properties.global_secondary_indexes,
+        stream_view: properties.stream_specification.map(|stream| stream.stream_view_type),
+        ttl_attribute: properties
+            .time_to_live_specification
+            .filter(|ttl| ttl.enabled)
+            .map(|ttl| ttl.attribute_name),
+        deletion_protection: properties.deletion_protection_enabled,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct EventSourceProperties {
+    event_source_arn: String,
+    function_name: String,
+    starting_position: String,
+    batch_size: Option<usize>,
+    maximum_batching_window_in_seconds: Option<u64>,
+    #[serde(default)]
+    bisect_batch_on_function_error: bool,
+    maximum_retry_attempts: Option<i64>,
+    maximum_record_age_in_seconds: Option<i64>,
+    #[serde(default)]
+    function_response_types: Vec<String>,
+    filter_criteria: Option<FilterCriteria>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct FilterCriteria {
+    filters: Vec<Filter>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Filter {
+    pattern: String,
+}
+
+fn event_source(properties: EventSourceProperties) -> Result<EventSource> {
+    let mut filters = Vec::new();
+    for filter in properties.filter_criteria.map(|criteria| criteria.filters).unwrap_or_default() {
+        let pattern = serde_json::from_str(&filter.pattern).context("filter pattern")?;
+        crate::filter::check(&pattern)?;
+        filters.push(pattern);
+    }
+    if let Some(other) = properties.function_response_types.iter().find(|kind| *kind != "ReportBatchItemFailures") {
+        bail!("response type {other} is not understood");
+    }
+    Ok(EventSource {
+        stream_arn: properties.event_source_arn,
+        function: properties.function_name,
+        filters,
+        batch_size: properties.batch_size.unwrap_or(100),
+        window: Duration::from_secs(properties.maximum_batching_window_in_seconds.unwrap_or(0)),
+        bisect: properties.bisect_batch_on_function_error,
+        max_retries: properties.maximum_retry_attempts.and_then(|retries| retries.try_into().ok()),
+        max_age: properties
+            .maximum_record_age_in_seconds
+            .and_then(|age| age.try_into().ok())
+            .map(Duration::from_secs),
+        from_start: match properties.starting_position.as_str() {
+            "TRIM_HORIZON" => true,
+            "LATEST" => false,
+            other => bail!("StartingPosition {other} is not understood"),
+        },
+        reports_failures: !properties.function_response_types.is_empty(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct ScheduleProperties {
+    name: Option<String>,
+    schedule_expression: String,
+    state: Option<String>,
+    flexible_time_window: FlexibleWindow,
+    target: ScheduleTarget,
+    #[serde(rename = "Description")]
+    _description: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct FlexibleWindow {
+    mode: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct ScheduleTarget {
+    arn: String,
+    input: Option<String>,
+    retry_policy: Option<RetryPolicy>,
+    #[serde(rename = "RoleArn")]
+    _role: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct RetryPolicy {
+    maximum_retry_attempts: Option<u32>,
+    #[serde(rename = "MaximumEventAgeInSeconds")]
+    _age: Unused,
+}
+
+fn schedule(id: &str, properties: ScheduleProperties) -> Result<Schedule> {
+    if properties.flexible_time_window.mode != "OFF" {
+        bail!("only FlexibleTimeWindow OFF is understood");
+    }
+    crate::schedule::Expression::parse(&properties.schedule_expression)?;
+    Ok(Schedule {
+        name: properties.name.unwrap_or_else(|| id.to_owned()),
+        expression: properties.schedule_expression,
+        enabled: properties.state.is_none_or(|state| state == "ENABLED"),
+        target: properties.target.arn,
+        input: match properties.target.input {
+            Some(input) => serde_json::from_str(&input).context("Input")?,
+            None => Map::new().into(),
+        },
+        max_retries: properties
+            .target
+            .retry_policy
+            .and_then(|policy| policy.maximum_retry_attempts)
+            .unwrap_or(185),
+    })
+}
+
+#[derive(Default)]
+struct ApiParts {
+    apis: BTreeMap<String, ApiProperties>,
+    stages: Vec<StageProperties>,
+    routes: Vec<RouteProperties>,
+    integrations: BTreeMap<String, IntegrationProperties>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct ApiProperties {
+    protocol_type: String,
+    route_selection_expression: Option<String>,
+    #[serde(rename = "Name")]
+    _name: Unused,
+    #[serde(rename = "Description")]
+    _description: Unused,
+    #[serde(rename = "Tags")]
+    _tags: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct StageProperties {
+    api_id: String,
+    stage_name: String,
+    auto_deploy: bool,
+    /// Throttling guards the owner's bill; nothing here costs money.
+    #[serde(rename = "DefaultRouteSettings")]
+    _route_settings: Unused,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct RouteProperties {
+    api_id: String,
+    route_key: String,
+    target: String,
+    authorization_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct IntegrationProperties {
+    api_id: String,
+    integration_type: String,
+    integration_uri: String,
+    payload_format_version: Option<String>,
+    timeout_in_millis: Option<u64>,
+}
+
+impl ApiParts {
+    /// Gives every API its stage and its routes, and every route its function.
+    fn join(self) -> Result<BTreeMap<String, Api>> {
+        let mut apis = BTreeMap::new();
+        for (id, properties) in self.apis {
+            let protocol = match properties.protocol_type.as_str() {
+                "HTTP" => Protocol::Http,
+                "WEBSOCKET" => Protocol::WebSocket,
+                other => bail!("{id}: protocol {other} is not understood"),
+            };
+            let own = api_id(&id);
+            let mut stages = self.stages.iter().filter(|stage| stage.api_id == own);
+            let (Some(stage), None) = (stages.next(), stages.next()) else {
+                bail!("{id}: exactly one stage is understood");
+            };
+            if !stage.auto_deploy {
+                bail!("{id}: a stage without AutoDeploy is not understood");
+            }
+            let mut routes = Vec::new();
+            for route in self.routes.iter().filter(|route| route.api_id == own) {
+                let context = || format!("route {}", route.route_key);
+                if route.authorization_type.as_deref().is_some_and(|kind| kind != "NONE") {
+                    bail!("{}: authorizers are not understood", context());
+                }
+                let integration = route
+                    .target
+                    .strip_prefix("integrations/")
+                    .and_then(|name| self.integrations.get(name))
+                    .ok_or_else(|| anyhow!("{}: no integration {}", context(), route.target))?;
+                let integration = integration.check(&own, protocol).with_context(context)?;
+                routes.push(Route { key: route.route_key.clone(), integration });
+            }
+            apis.insert(
+                id,
+                Api {
+                    id: own,
+                    protocol,
+                    stage: stage.stage_name.clone(),
+                    route_selection: properties.route_selection_expression,
+                    routes,
+                },
+            );
+        }
+        Ok(apis)
+    }
+}
+
+impl IntegrationProperties {
+    fn check(&self, api: &str, protocol: Protocol) -> Result<Integration> {
+        if self.api_id != api {
+            bail!("its integration belongs to another API");
+        }
+        if self.integration_type != "AWS_PROXY" {
+            bail!("integration type {} is not understood", self.integration_type);
+        }
+        if protocol == Protocol::Http && self.payload_format_version.as_deref() != Some("2.0") {
+            bail!("only payload format 2.0 is understood");
+        }
+        // A WebSocket API names the call, an HTTP API the function
+        let function = match self.integration_uri.split_once(":lambda:path/2015-03-31/functions/") {
+            Some((_, rest)) => rest.trim_end_matches("/invocations"),
+            None => &self.integration_uri,
+        };
+        let timeout = self.timeout_in_millis.unwrap_or(30_000).min(30_000);
+        Ok(Integration { function: function.to_owned(), timeout: Duration::from_millis(timeout) })
+    }
+}
