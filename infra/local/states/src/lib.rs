@@ -6,12 +6,14 @@
 //! runs here runs on AWS.
 
 mod api;
+pub mod cases;
 mod clock;
 mod definition;
 mod execution;
 mod functions;
 mod history;
 mod jsonata;
+mod run;
 mod service;
 mod store;
 pub mod test_functions;
@@ -20,5 +22,6 @@ mod token;
 pub use api::ApiError;
 pub use definition::Diagnostic;
 pub use functions::{Functions, Invocation};
+pub use run::{Run, RunError, run};
 pub use service::{Config, Counters, Service};
 pub use store::Error;

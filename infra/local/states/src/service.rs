@@ -35,7 +35,7 @@ impl Default for Config {
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
             database: None,
-            retention: Duration::from_secs(90 * 24 * 60 * 60),
+            retention: Duration::from_hours(90 * 24),
         }
     }
 }

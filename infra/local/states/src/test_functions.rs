@@ -42,7 +42,7 @@ impl<F: Functions> Functions for TestFunctions<F> {
             "fail_custom" => Invocation::failed("CustomException", ""),
             "large" => Invocation::Ok(json!("a".repeat(257 * 1024))),
             "sleep60" => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 Invocation::Ok(payload)
             }
             _ => self.0.invoke(function, payload).await,

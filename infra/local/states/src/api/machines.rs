@@ -234,7 +234,7 @@ impl Service {
         Ok(answer)
     }
 
-    pub(super) fn validate_state_machine_definition(&self, request: &Request<'_>) -> Result<Value, ApiError> {
+    pub(super) fn validate_state_machine_definition(request: &Request<'_>) -> Result<Value, ApiError> {
         let text = request.required("definition")?;
         request.one_of("type", &["STANDARD", "EXPRESS"])?;
         let most = request.value("maxResults").and_then(Value::as_u64).filter(|n| *n > 0).unwrap_or(100);

@@ -79,7 +79,7 @@ impl Service {
             "DeleteStateMachine" => self.delete_state_machine(&request),
             "DeleteStateMachineVersion" => self.delete_state_machine_version(&request),
             "ListStateMachines" => self.list_state_machines(&request),
-            "ValidateStateMachineDefinition" => self.validate_state_machine_definition(&request),
+            "ValidateStateMachineDefinition" => Self::validate_state_machine_definition(&request),
             "StartExecution" => self.start_execution(&request),
             "DescribeExecution" => self.describe_execution(&request),
             "StopExecution" => self.stop_execution(&request),

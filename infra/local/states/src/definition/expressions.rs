@@ -68,7 +68,7 @@ impl Walk {
     fn node(&mut self, node: &AstNode) {
         match node {
             AstNode::Name(name) => {
-                self.faults.push(format!("Reference to '{name}' at the top level is not supported."))
+                self.faults.push(format!("Reference to '{name}' at the top level is not supported."));
             }
             AstNode::ParentVariable(_) => self.faults.push("Reference to '$$' is not supported.".to_owned()),
             AstNode::Path { steps } => self.path(steps),

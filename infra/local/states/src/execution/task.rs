@@ -150,7 +150,7 @@ impl Execution {
                 self.task_failed(Problem::new(&error_type, payload.to_string()), turn);
             }
             Invocation::ServiceError { error, message } => {
-                self.task_failed(Problem::new(&error, message), turn)
+                self.task_failed(Problem::new(&error, message), turn);
             }
         }
     }
@@ -160,7 +160,7 @@ impl Execution {
         match outcome {
             Outcome::Success(output) => self.task_succeeded(output, turn),
             Outcome::Failure { error, cause } => {
-                self.task_failed(Problem { error, cause, is_silence: false }, turn)
+                self.task_failed(Problem { error, cause, is_silence: false }, turn);
             }
             Outcome::Heartbeat => {
                 if let Phase::Task(Attempt { heartbeat: Some((every, at)), .. }) = &mut self.phase {
