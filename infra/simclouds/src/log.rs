@@ -53,6 +53,12 @@ pub(crate) struct Log {
     changed: watch::Sender<u64>,
 }
 
+impl Default for Log {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Log {
     pub(crate) fn new() -> Self {
         Self { lines: Mutex::default(), changed: watch::channel(0).0 }

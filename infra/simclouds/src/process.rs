@@ -15,6 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
+/// Named in full: a container's own PATH must not decide which shell opens its gate.
+const SHELL: &str = "/bin/sh";
+
 const GUARD: &str = r#"
 trap '' HUP INT TERM
 live=' '
@@ -44,7 +47,7 @@ pub(crate) struct Guard {
 impl Guard {
     /// `scratch` is a directory that is removed at the end.
     pub(crate) fn start(scratch: Option<&Path>) -> io::Result<Self> {
-        let mut process = std::process::Command::new("sh")
+        let mut process = std::process::Command::new(SHELL)
             .arg("-c")
             .arg(GUARD)
             .arg("simclouds-guard")
@@ -101,7 +104,7 @@ impl Container {
     pub(crate) async fn start(guard: Arc<Guard>, launch: Launch, log: Arc<Log>) -> io::Result<Self> {
         std::fs::create_dir_all(&launch.directory)?;
         let (reader, writer) = io::pipe()?;
-        let mut command = tokio::process::Command::new("sh");
+        let mut command = tokio::process::Command::new(SHELL);
         command
             .arg("-c")
             .arg(GATE)

@@ -78,6 +78,8 @@ pub(crate) struct Slot {
     pub(crate) pod: Pod,
     pub(crate) wish: watch::Sender<Wish>,
     pub(crate) log: Arc<Log>,
+    /// It has processes, wanted or not.
+    pub(crate) alive: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -244,7 +246,7 @@ impl Account {
             store.save_pod(&pod);
         }
         let (wish, receiver) = watch::channel(pod.wish);
-        self.slots.push(Slot { pod, wish, log });
+        self.slots.push(Slot { pod, wish, log, alive: false });
         receiver
     }
 
@@ -385,6 +387,12 @@ impl Account {
             }
         });
         drop(changed);
+    }
+
+    pub(crate) fn alive(&mut self, id: &PodId, alive: bool) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.pod.id == *id) {
+            slot.alive = alive;
+        }
     }
 
     /// The last of a terminated pod's processes is gone: forget what is large or secret.

@@ -1,9 +1,9 @@
 //! `/_sim`: what a test causes and learns. Not part of RunPod; no key is needed, as it is on loopback.
 
-use super::account::Refusal;
+use super::account::{Refusal, Slot};
 use super::catalogue;
 use super::graphql;
-use super::pod::{Pod, PodId, Status};
+use super::pod::{PodId, Status};
 use super::{Cloud, json_answer, rest};
 use crate::clock;
 use crate::faults::Plan;
@@ -93,8 +93,10 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
         (&Method::POST, ["settings"]) => settings(cloud, body(request)?),
         (&Method::POST, ["pods", id, "preempt"]) => {
             let Preempt { notice_s } = body(request)?;
-            let pod = cloud.lock().preempt(&PodId((*id).to_owned()), millis(notice_s)?)?;
-            Ok(shown(&pod))
+            let mut account = cloud.lock();
+            let id = PodId((*id).to_owned());
+            account.preempt(&id, millis(notice_s)?)?;
+            account.slot(&id).map(shown).ok_or(Error::Unknown)
         }
         (&Method::POST, ["pods", id, "kill"]) => {
             let Kill { how } = body(request)?;
@@ -103,7 +105,7 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
         }
         (&Method::GET, ["pods"]) => {
             let account = cloud.lock();
-            let pods: Vec<_> = account.slots.iter().map(|slot| shown(&slot.pod)).collect();
+            let pods: Vec<_> = account.slots.iter().map(shown).collect();
             let live = account.slots.iter().filter(|slot| !slot.pod.gone()).count();
             Ok(json!({"pods": pods, "live": live, "created": account.books.created}))
         }
@@ -221,7 +223,8 @@ fn stock_shown(cloud: &Cloud) -> Value {
 }
 
 /// Without the environment, which holds other people's secrets.
-fn shown(pod: &Pod) -> Value {
+fn shown(slot: &Slot) -> Value {
+    let pod = &slot.pod;
     let now = clock::now();
     let paid = pod.meter.millis(now);
     json!({
@@ -235,6 +238,7 @@ fn shown(pod: &Pod) -> Value {
         "data_center": pod.data_center,
         "spot": pod.spot(),
         "lost": pod.lost,
+        "alive": slot.alive,
         "starts": pod.starts,
         "env_names": pod.spec.env.keys().collect::<Vec<_>>(),
         "rate_micros_per_hour": pod.rate,

@@ -175,6 +175,7 @@ impl Driver {
                         self.halt(&mut container).await;
                     }
                     container.sweep().await;
+                    self.cloud.lock().alive(&self.id, false);
                     if !matches!(woken, Woken::Time) {
                         return woken;
                     }
@@ -208,6 +209,7 @@ impl Driver {
         };
         let container =
             Container::start(Arc::clone(&self.cloud.guard), launch, Arc::clone(&self.log)).await?;
+        self.cloud.lock().alive(&self.id, true);
         self.log.append(Source::System, "start container");
         self.running();
         Ok(container)

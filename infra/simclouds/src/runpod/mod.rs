@@ -187,6 +187,11 @@ impl Cloud {
         let marks: Vec<_> = pods.iter().map(|pod| drive::marker(&pod.id)).collect();
         tokio::task::spawn_blocking(move || marks.iter().for_each(|mark| kill_marked(mark))).await?;
         for mut pod in pods {
+            if pod.gone() && !self.disks.join(&pod.id.0).exists() {
+                // Already cleared away: remembered for its bill only.
+                self.lock().adopt(pod, Arc::default());
+                continue;
+            }
             if matches!(pod.wish, pod::Wish::Run { .. }) && pod.status != pod::Status::Error {
                 pod.status = pod::Status::Provisioning;
             }

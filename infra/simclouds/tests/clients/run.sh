@@ -1,0 +1,39 @@
+#!/bin/sh
+# RunPod's own clients, unmodified, against the simulated RunPod.
+# Installs them once under the build directory, starts the simulation and drives it with both.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../../.." && pwd)
+cache=${CARGO_TARGET_DIR:-$root/target}/official-clients
+mkdir -p "$cache"
+
+if [ ! -e "$cache/node_modules/@runpod/mcp-server/package.json" ]; then
+    echo "installing @runpod/mcp-server 4.0.0"
+    npm install --prefix "$cache" --no-audit --no-fund --loglevel=error @runpod/mcp-server@4.0.0
+fi
+if ! "$cache/venv/bin/python" -c 'import runpod' 2>/dev/null; then
+    echo "installing runpod 1.12.0"
+    python3 -m venv "$cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check runpod==1.12.0
+fi
+
+cargo build --quiet --manifest-path "$root/Cargo.toml" -p simclouds
+ready=$(mktemp)
+"${CARGO_TARGET_DIR:-$root/target}/debug/simclouds" --key rpa_FAKEKEYFORTESTS > "$ready" &
+cloud=$!
+trap 'kill "$cloud" 2>/dev/null || true; wait "$cloud" 2>/dev/null || true; rm -f "$ready"' EXIT INT TERM
+until [ -s "$ready" ]; do
+    kill -0 "$cloud"
+    sleep 0.05
+done
+
+RUNPOD_API_BASE_URL=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).runpod.url' "$ready")
+RUNPOD_API_KEY=rpa_FAKEKEYFORTESTS
+export RUNPOD_API_BASE_URL RUNPOD_API_KEY
+
+# The script is copied so that it finds the package beside it.
+cp "$here/mcp.mjs" "$cache/mcp.mjs"
+node "$cache/mcp.mjs"
+"$cache/venv/bin/python" "$here/sdk.py"
+echo "official clients: ok"
