@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{
-    Admission, AttemptWrite, Clock, Commit, Ids, JobStore, ProviderError, Providers, RunnerStore, StoreError,
+    Admission, AttemptWrite, Clock, Commit, ConnectionStore, Ids, JobStore, ProviderError, Providers, RunnerStore, StoreError,
     WorkflowError, Workflows,
 };
 
@@ -64,6 +64,8 @@ pub const STOP_GRACE: SignedDuration = SignedDuration::from_secs(30);
 pub struct Machine {
     pub jobs: Arc<dyn JobStore>,
     pub runners: Arc<dyn RunnerStore>,
+    /// Who listens to what: a job that somebody listens to when it starts is watched from its first line.
+    pub listeners: Arc<dyn ConnectionStore>,
     pub workflows: Arc<dyn Workflows>,
     pub providers: Providers,
     pub clock: Arc<dyn Clock>,

@@ -4,10 +4,13 @@ use domain::{
     AttemptId,
     job::{Attempt, Handle, Job, RunnerState, RunnerWord, Status},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Change, Kind, Machine, StepError};
-use crate::ports::{Heard, Report, StoreError, WorkflowError};
+use crate::ports::{Heard, Report, StoreError, Topic, WorkflowError};
+
+/// How long one look keeps a job watched; a client's pings make it longer.
+const WATCH: SignedDuration = SignedDuration::from_secs(60);
 
 /// One message of a runner.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Machine {
         let now = self.clock.now();
         let heard =
             self.runners.hear(message.attempt, &message.runner, message.number, &message.report, now).await?;
-        let state = match heard {
+        let mut state = match heard {
             Heard::Superseded => return Ok(Reply::Stop(Stop::Superseded)),
             Heard::Closed => return Ok(Reply::Stop(Stop::Gone)),
             Heard::Yes(state) | Heard::Again(state) => state,
@@ -63,6 +66,7 @@ impl Machine {
             };
             if message.report.started {
                 secrets = self.unsealed(&job);
+                self.watch_for_listeners(&mut state, now).await;
             }
         }
         self.wake(&state).await?;
@@ -70,6 +74,21 @@ impl Machine {
             return Ok(Reply::Stop(Stop::Cancel));
         }
         Ok(Reply::Go { every: self.every(&state, now), secrets })
+    }
+
+    /// Whoever subscribed before the attempt began could not mark it as watched.
+    async fn watch_for_listeners(&self, state: &mut RunnerState, now: Timestamp) {
+        let until = now + WATCH;
+        let watched = match self.listeners.subscribers(Topic::Job(state.job_id)).await {
+            Ok(listeners) if listeners.is_empty() => return,
+            Ok(_) => self.runners.watch(state.attempt_id, until).await,
+            Err(error) => Err(error),
+        };
+        match watched {
+            Ok(()) => state.watched_until = Some(until),
+            // Who listens hears less often; nothing is lost.
+            Err(error) => tracing::warn!(attempt.id = %state.attempt_id, %error, "the listeners could not be asked for"),
+        }
     }
 
     fn every(&self, state: &RunnerState, now: Timestamp) -> f64 {
