@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     if std::env::var_os("PROBE_FAILS_TO_START").is_some() {
         std::process::exit(7);
     }
-    let config = aws_config::load_from_env().await;
+    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let endpoint = std::env::var("WEBSOCKET_ENDPOINT")?;
     let management = aws_sdk_apigatewaymanagement::config::Builder::from(&config).endpoint_url(endpoint).build();
     let probe = Probe {

@@ -48,7 +48,7 @@ impl Parameters {
             _ => BTreeMap::new(),
         };
         let mut made = false;
-        for (name, make) in [("signing-key", signing_key as fn() -> Result<String>), ("secret-key", secret_key)] {
+        for (name, make) in MADE {
             let name = format!("{prefix}/{name}");
             if !values.contains_key(&name) {
                 values.insert(name, make()?);
@@ -144,6 +144,10 @@ impl Parameters {
     }
 }
 
+/// What is made at first start, as an owner would make it before the first deployment.
+const MADE: [(&str, fn() -> Result<String>); 3] =
+    [("signing-key", signing_key), ("runner-key", secret_key), ("secrets-key", secret_key)];
+
 type Error = (&'static str, String);
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
@@ -227,7 +231,7 @@ mod tests {
         assert_eq!(several["Parameters"][0]["Value"], "fake-key");
         assert_eq!(several["InvalidParameters"], json!(["/gpu/local/none"]));
         let below = call(&first, "GetParametersByPath", json!({"Path": "/gpu/local"})).await;
-        assert_eq!(below["Parameters"].as_array().unwrap().len(), 2);
+        assert_eq!(below["Parameters"].as_array().unwrap().len(), 3);
         let missing = call(&second, "GetParameter", json!({"Name": "/gpu/local/providers/runpod"})).await;
         assert_eq!(missing["__type"], "ParameterNotFound");
         let sealed = call(&first, "GetParameter", json!({"Name": "/gpu/local/signing-key"})).await;

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use serde::Serialize;
 use serde_json::{Value, json};
+use simclouds::runpod;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -91,6 +92,7 @@ pub struct Stack {
     pub ready: Ready,
     pub platform: Arc<Platform>,
     _tasks: JoinSet<()>,
+    _runpod: Option<runpod::Handle>,
 }
 
 /// The parts that requests need.
@@ -102,7 +104,7 @@ pub struct Platform {
     pub functions: Functions,
     pub dynamodb: Dynamodb,
     pub parameters: Parameters,
-    pub(crate) machines: Arc<Machines>,
+    pub machines: Machines,
     pub clouds: Clouds,
     pub websocket: Option<Arc<websocket::Front>>,
     meter: Arc<Meter>,
@@ -133,7 +135,9 @@ impl Stack {
             std::fs::create_dir_all(logs).with_context(|| format!("create {}", logs.display()))?;
         }
         let account = Account::default();
-        let clouds = BTreeMap::new();
+        let runpod = if options.clouds { Some(simulate(&options).await?) } else { None };
+        let clouds: BTreeMap<String, String> =
+            runpod.iter().map(|cloud| ("runpod".to_owned(), cloud.url.clone())).collect();
         let values = values(&options, &aws_url, &clouds);
         let prefix = values.given.get(PREFIX).or_else(|| values.preset.get(PREFIX)).cloned().unwrap_or_default();
         let template = template::load(&options.template, &values, &account)?;
@@ -151,8 +155,21 @@ impl Stack {
         let functions = Functions { host, edges: edges.clone() };
         let file = |name: &str| options.data.as_ref().map(|data| data.join(name));
         let dynamodb = Dynamodb::open(file("tables.sqlite").as_deref(), template.tables.values(), meter.clone()).await?;
+        let mut secrets = options.secrets.clone();
+        if runpod.is_some() {
+            secrets.insert("providers/runpod".to_owned(), SIMULATED_KEY.to_owned());
+        }
         let parameters =
-            Parameters::open(file("parameters.json").as_deref(), &prefix, options.secrets.clone(), account.clone())?;
+            Parameters::open(file("parameters.json").as_deref(), &prefix, secrets, account.clone())?;
+        let machines = Machines::open(
+            file("executions.sqlite"),
+            &account,
+            template.machines.values(),
+            functions.clone(),
+            options.test_functions,
+        )
+        .await?;
+        let transitions = machines.transitions();
         let (mut http_api, mut websocket_api) = (None, None);
         for api in template.apis.values().cloned() {
             let place = if api.protocol == Protocol::Http { &mut http_api } else { &mut websocket_api };
@@ -169,12 +186,12 @@ impl Stack {
             functions: functions.clone(),
             dynamodb: dynamodb.clone(),
             parameters,
-            machines: Arc::new(Machines),
+            machines,
             clouds: Clouds::new(clouds.clone())?,
             websocket: websocket.clone(),
             meter: meter.clone(),
             schedules: template.schedules.values().cloned().collect(),
-            transitions_before: Mutex::new(0),
+            transitions_before: Mutex::new(transitions),
         });
         tasks.spawn(serve(aws_listener, endpoint::router(platform.clone())));
         if let Some(api) = http_api {
@@ -215,7 +232,7 @@ impl Stack {
         let websocket = format!("{}{WEBSOCKET_PATH}", api_url.replacen("http", "ws", 1));
         let ready = Ready { api: api_url, websocket, aws: aws_url, clouds };
         info!(api = ready.api, aws = ready.aws, "the stack is up");
-        Ok(Self { ready, platform, _tasks: tasks })
+        Ok(Self { ready, platform, _tasks: tasks, _runpod: runpod })
     }
 }
 
@@ -231,6 +248,18 @@ impl Stack {
 
 /// How long a stop waits for what runs.
 const STOPPING: Duration = Duration::from_secs(2);
+
+/// The one key that the simulated RunPod takes.
+const SIMULATED_KEY: &str = "fake-runpod-key";
+
+/// Starts the simulated RunPod.
+async fn simulate(options: &Options) -> Result<runpod::Handle> {
+    let data = options.data.as_ref().map(|data| data.join("clouds/runpod"));
+    if let Some(data) = &data {
+        std::fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
+    }
+    runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) }).await.context("simulated RunPod")
+}
 
 async fn listen(port: u16) -> Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("listen on port {port}"))
@@ -394,7 +423,7 @@ impl Platform {
     /// What runs at this moment.
     pub async fn status(&self) -> Value {
         json!({
-            "executions": self.machines.open().await,
+            "executions": self.machines.open_executions().await,
             "connections": self.websocket.as_ref().map_or(0, |front| front.open()),
             "idle_processes": self.functions.host.idle_processes(),
             "clouds": self.clouds.urls(),

@@ -12,8 +12,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::json;
 use tracing::{debug, warn};
@@ -28,6 +29,8 @@ pub use routes::{Routes, decode};
 
 /// The largest body of a request.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
+/// How much of a body that is too large is read before the connection is cut.
+const PATIENCE: usize = 64 * 1024 * 1024;
 /// A request is billed per piece of this size.
 const METERED_PIECE: usize = 512 * 1024;
 /// Where WebSocket clients connect on this port.
@@ -83,11 +86,7 @@ async fn handle(
 impl Front {
     async fn route(&self, request: Request, source: IpAddr, operation: &str) -> Response {
         let (parts, body) = request.into_parts();
-        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > BODY_LIMIT) {
-            return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
-        }
-        let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        let Some(body) = read(body).await else {
             return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
         let Some(route) = self.routes.find(parts.method.as_str(), parts.uri.path()) else {
@@ -113,6 +112,24 @@ impl Front {
         };
         self.functions.edges.through((Edge::Http, operation, short), act, refuse).await
     }
+}
+
+/// The body, or none if it is too large. It is read to its end all the same, up to a limit: a client that is still
+/// sending does not listen.
+async fn read(body: Body) -> Option<Bytes> {
+    let mut whole = BytesMut::new();
+    let mut length = 0;
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.ok()?;
+        length += piece.len();
+        if length <= BODY_LIMIT {
+            whole.extend_from_slice(&piece);
+        } else if length > PATIENCE {
+            return None;
+        }
+    }
+    (length <= BODY_LIMIT).then(|| whole.freeze())
 }
 
 fn answer(operation: &str, outcome: Outcome) -> Response {
