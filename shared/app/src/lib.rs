@@ -1,6 +1,9 @@
 //! The use cases of the platform over ports. Nothing here knows of DynamoDB, Step Functions or a cloud's wire.
 
+pub mod accounts;
+pub mod jobs;
 pub mod machine;
 pub mod notify;
 pub mod ports;
 pub mod realtime;
+pub mod seal;

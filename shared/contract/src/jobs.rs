@@ -17,7 +17,7 @@ pub use event::{EventPage, EventsQuery};
 pub use figures::{
     Attempt, AttemptCost, Attempts, Cost, Counts, CountsQuery, GpuFigures, Metrics, MetricsQuery, MetricsRow,
 };
-pub use list::{JobPage, ListQuery, Owner};
+pub use list::{JobPage, ListQuery};
 pub use log::{Log, LogPosition, LogQuery};
 pub use submit::{GpuNeed, Retry, SecretText, SubmitJob};
 pub(crate) use submit::{spot, strategy};

@@ -52,7 +52,7 @@ fn submit_job() {}
     params(ListQuery),
     responses(
         (status = 200, description = "A page of jobs.", body = JobPage),
-        (status = 403, description = "`admin_only`: `owner=all` is for administrators.", body = Problem,
+        (status = 404, description = "`not_found`: no such user.", body = Problem,
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each parameter; `invalid_cursor`.", body = Problem,
             content_type = "application/problem+json"),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::FieldError;
+use domain::{UserId, job::FieldError};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::list::Owner;
+use super::list::owner;
 use crate::{
     events::{Outcome, Placement},
     money::Money,
@@ -122,19 +122,16 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CountsQuery {
-    /// One's own if absent. Administrators may name a user.
+    /// One's own if absent. Administrators may name any user.
     #[param(value_type = Option<String>)]
-    pub owner: Owner,
+    pub owner: Option<UserId>,
 }
 
 impl CountsQuery {
     /// Reads the part of the URL behind `?`.
     pub fn read(query: &str) -> Result<Self, Vec<FieldError>> {
         let mut query = Query::parse(query);
-        let owner = Owner::take(&mut query);
-        if owner == Owner::All {
-            query.no("owner", "must be one user");
-        }
+        let owner = owner(&mut query);
         query.end(Self { owner })
     }
 }

@@ -35,40 +35,19 @@ pub struct ListQuery {
     pub name: Option<String>,
     pub submitted_after: Option<Timestamp>,
     pub submitted_before: Option<Timestamp>,
-    /// Whose: one's own if absent. Administrators may name a user, or `all`.
+    /// Whose: one's own if absent. Administrators may name any user.
     #[param(value_type = Option<String>)]
-    pub owner: Owner,
+    pub owner: Option<UserId>,
     #[param(minimum = 1, maximum = 100, default = 20)]
     pub limit: usize,
     /// `next` of the page before.
     pub cursor: Option<String>,
 }
 
-/// Whose jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Owner {
-    /// The caller's.
-    #[default]
-    Caller,
-    User(UserId),
-    /// Everybody's.
-    All,
-}
-
-impl Owner {
-    pub(super) fn take(query: &mut Query) -> Self {
-        match query.text("owner").as_deref() {
-            None => Self::Caller,
-            Some("all") => Self::All,
-            Some(id) => UserId::from_str(id).map_or_else(
-                |error| {
-                    query.no("owner", format!("{error}, or all"));
-                    Self::Caller
-                },
-                Self::User,
-            ),
-        }
-    }
+/// The parameter `owner`.
+pub(super) fn owner(query: &mut Query) -> Option<UserId> {
+    let text = query.text("owner")?;
+    UserId::from_str(&text).map_err(|error| query.no("owner", error.to_string())).ok()
 }
 
 impl ListQuery {
@@ -98,7 +77,7 @@ impl ListQuery {
             name: query.short("name", 128),
             submitted_after: query.time("submitted_after"),
             submitted_before: query.time("submitted_before"),
-            owner: Owner::take(&mut query),
+            owner: owner(&mut query),
             limit: query.number("limit", 1..=100).unwrap_or(20),
             cursor: query.short("cursor", 4_096),
         };

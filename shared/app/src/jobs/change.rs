@@ -1,0 +1,78 @@
+//! Changes of a job that is there: its description, its end, its removal.
+
+use domain::{
+    JobId, Principal,
+    job::{Edit, Job, Status},
+};
+use serde_json::json;
+
+use super::{JobError, Jobs, TRIES};
+use crate::ports::{Commit, StoreError, WorkflowError};
+
+impl Jobs {
+    /// Changes a job's description.
+    pub async fn edit(&self, caller: &Principal, id: JobId, edit: Edit) -> Result<Job, JobError> {
+        for _ in 0..TRIES {
+            let mut job = self.visible(caller, id).await?;
+            let from = job.status;
+            let Some(event) = job.edit(edit.clone(), self.clock.now()) else { return Ok(job) };
+            match self.jobs.commit(Commit::of(&job, from, &[event])).await {
+                Ok(()) => {
+                    job.version += 1;
+                    return Ok(job);
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Asks for the end of a job. One that waits in its owner's queue has no execution and ends here; for any other the
+    /// execution is woken and ends it. Asking again wakes it again.
+    pub async fn cancel(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
+        for _ in 0..TRIES {
+            let mut job = self.visible(caller, id).await?;
+            let (from, now) = (job.status, self.clock.now());
+            let mut events = Vec::new();
+            events.extend(job.request_cancel(caller.user, now).map_err(|_| JobError::Ended)?);
+            if !job.admitted {
+                let reason = Some("cancelled before it was admitted".to_owned());
+                events.extend(job.end(Status::Cancelled, None, reason, now).map_err(|_| JobError::Ended)?);
+            }
+            if !events.is_empty() {
+                match self.jobs.commit(Commit::of(&job, from, &events)).await {
+                    Ok(()) => job.version += 1,
+                    Err(StoreError::Conflict) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.wake(&job).await?;
+            return Ok(job);
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Ends the wait of the job's execution, if it waits. One that does not will see the flag before it waits again.
+    async fn wake(&self, job: &Job) -> Result<(), JobError> {
+        if job.status.is_terminal() {
+            return Ok(());
+        }
+        let Some(attempt) = self.attempt(job, None).await? else { return Ok(()) };
+        let Some(state) = self.runners.runner(attempt.id).await? else { return Ok(()) };
+        let Some(waiting) = state.waiting else { return Ok(()) };
+        match self.workflows.succeed(&waiting.token, &json!({ "word": "cancel" })).await {
+            Ok(()) | Err(WorkflowError::TokenGone) => Ok(()),
+            Err(error) => Err(JobError::NotWoken(error)),
+        }
+    }
+
+    /// Removes a job that has ended, with all that hangs on it.
+    pub async fn delete(&self, caller: &Principal, id: JobId) -> Result<(), JobError> {
+        let job = self.visible(caller, id).await?;
+        if !job.status.is_terminal() {
+            return Err(JobError::NotEnded);
+        }
+        Ok(self.jobs.delete(&job).await?)
+    }
+}

@@ -1,0 +1,264 @@
+//! New jobs: submitted, or repeating one that has ended.
+
+use std::{collections::BTreeMap, fmt};
+
+use domain::{
+    JobId, Principal,
+    job::{Job, Spec},
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{JobError, Jobs, TRIES};
+use crate::{
+    ports::{Admission, Commit, Idempotency, StoreError, WorkflowError},
+    seal::{Key, open, seal},
+};
+
+/// How long an idempotency key is remembered.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+
+/// A checked submission. The specification has the names of its secrets, and `secrets` their values.
+#[derive(Clone)]
+pub struct Draft {
+    pub spec: Spec,
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// A request that makes a job, as far as a repeat of it must be recognised.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The `Idempotency-Key` header.
+    pub key: Option<&'a str>,
+    /// A digest of method, path and body.
+    pub digest: &'a str,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The body of the answer.
+    pub answer: &'a (dyn Fn(&Job) -> Value + Sync),
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The answer to a request that makes a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    pub status: u16,
+    pub body: Value,
+    /// It is the answer of an earlier request with the same key.
+    pub replayed: bool,
+}
+
+impl Jobs {
+    /// What an earlier request with the same key was answered, if there was one.
+    ///
+    /// It comes before any check of the body's meaning: a repeat is answered as before even if the rules changed.
+    pub async fn replay(
+        &self,
+        caller: &Principal,
+        request: &Request<'_>,
+    ) -> Result<Option<Created>, JobError> {
+        let Some(key) = request.key else { return Ok(None) };
+        let Some(earlier) = self.jobs.replay(caller.user, key).await? else { return Ok(None) };
+        if earlier.digest != request.digest {
+            return Err(JobError::KeyReused);
+        }
+        Ok(Some(Created { status: earlier.status, body: earlier.body, replayed: true }))
+    }
+
+    /// Accepts a job. Over its owner's limit it waits in the queue.
+    pub async fn submit(
+        &self,
+        caller: &Principal,
+        draft: Draft,
+        key: &Key,
+        request: &Request<'_>,
+    ) -> Result<Created, JobError> {
+        if let Some(earlier) = self.replay(caller, request).await? {
+            return Ok(earlier);
+        }
+        let id = JobId::new(self.ids.uuid());
+        self.create(caller, id, draft, key, None, request).await
+    }
+
+    /// Repeats a job that has ended, with the same specification, as a new job of the same owner.
+    pub async fn restart(
+        &self,
+        caller: &Principal,
+        id: JobId,
+        key: &Key,
+        request: &Request<'_>,
+    ) -> Result<Created, JobError> {
+        let old = self.visible(caller, id).await?;
+        // An administrator who repeats somebody's job does it for its owner, who pays for it.
+        let owner = Principal { user: old.owner, ..*caller };
+        if let Some(earlier) = self.replay(&owner, request).await? {
+            return Ok(earlier);
+        }
+        if !old.status.is_terminal() {
+            return Err(JobError::NotEnded);
+        }
+        let mut secrets = BTreeMap::new();
+        for (name, sealed) in &old.spec.secret_env {
+            secrets.insert(name.clone(), open(key, old.id, name, sealed)?);
+        }
+        let new = JobId::new(self.ids.uuid());
+        self.create(&owner, new, Draft { spec: old.spec, secrets }, key, Some(old.id), request).await
+    }
+
+    async fn create(
+        &self,
+        owner: &Principal,
+        id: JobId,
+        draft: Draft,
+        key: &Key,
+        restart_of: Option<JobId>,
+        request: &Request<'_>,
+    ) -> Result<Created, JobError> {
+        let mut spec = draft.spec;
+        spec.secret_env = BTreeMap::new();
+        for (name, value) in &draft.secrets {
+            spec.secret_env.insert(name.clone(), seal(key, id, name, value)?);
+        }
+        let mut admitted = true;
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let (job, event) = Job::submit(id, owner.user, spec.clone(), admitted, restart_of, now);
+            let body = (request.answer)(&Job { version: job.version + 1, ..job.clone() });
+            let committed = self
+                .jobs
+                .commit(Commit {
+                    job: &job,
+                    from: None,
+                    events: &[event],
+                    attempt: None,
+                    admission: if admitted {
+                        Admission::Enter { limit: self.concurrency }
+                    } else {
+                        Admission::Unchanged
+                    },
+                    spend: None,
+                    idempotency: request.key.map(|key| Idempotency {
+                        key: key.to_owned(),
+                        digest: request.digest.to_owned(),
+                        status: request.status,
+                        body: body.clone(),
+                        expires_at: now + REMEMBERED,
+                    }),
+                })
+                .await;
+            match committed {
+                Ok(()) => {
+                    if admitted {
+                        self.start(&job).await;
+                    }
+                    return Ok(Created { status: request.status, body, replayed: false });
+                }
+                Err(StoreError::LimitReached) => admitted = false,
+                Err(StoreError::Conflict) => {
+                    // Either somebody else used the key meanwhile, or this write was done before and its answer lost.
+                    if let Some(earlier) = self.replay(owner, request).await? {
+                        return Ok(earlier);
+                    }
+                    if let Some(job) = self.jobs.job(id).await? {
+                        if job.admitted {
+                            self.start(&job).await;
+                        }
+                        return Ok(Created {
+                            status: request.status,
+                            body: (request.answer)(&job),
+                            replayed: false,
+                        });
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Starts the job's execution. The job is accepted whether that works or not: the sweeper starts what stands still.
+    async fn start(&self, job: &Job) {
+        let input = json!({ "job_id": job.id, "handover": job.handover });
+        let name = format!("{}-{}", job.id, job.handover);
+        match self.workflows.start_job(&name, &input).await {
+            Ok(()) | Err(WorkflowError::NameTaken) => {}
+            Err(error) => {
+                tracing::error!(job.id = %job.id, error = &error as &dyn std::error::Error, "the job's execution did not start; the sweeper will start it");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use std::collections::BTreeMap;
+
+    use domain::{
+        AttemptId, Currency, JobId, Money, UserId,
+        job::{Attempt, GpuNeed, Job, Priority, Retry, Spec, Spot, Strategy},
+        placement::{Offer, Stock},
+    };
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    pub(crate) fn job() -> Job {
+        let spec = Spec {
+            name: "sample".into(),
+            description: None,
+            image: "python".into(),
+            command: vec!["python".into()],
+            env: BTreeMap::default(),
+            secret_env: BTreeMap::default(),
+            gpu: GpuNeed { model: None, count: 1, memory_gib: None },
+            cpus: None,
+            memory_gib: None,
+            disk_gib: 20,
+            spot: Spot::Never,
+            max_price_per_hour: None,
+            strategy: Strategy::Cost,
+            preferred_providers: Vec::new(),
+            forbidden_providers: Vec::new(),
+            preferred_regions: Vec::new(),
+            forbidden_regions: Vec::new(),
+            timeout_seconds: 60,
+            queue_timeout_seconds: 60,
+            retry: Retry::default(),
+            priority: Priority::Normal,
+            tags: BTreeMap::default(),
+            metadata: BTreeMap::default(),
+        };
+        let owner = UserId::new(Uuid::from_u128(1));
+        Job::submit(JobId::new(Uuid::from_u128(2)), owner, spec, true, None, Timestamp::UNIX_EPOCH).0
+    }
+
+    pub(crate) fn attempt() -> Attempt {
+        let job = job();
+        let offer = Offer {
+            provider: "runpod".into(),
+            region: String::new(),
+            gpu: "RTX 4090".into(),
+            instance_type: "NVIDIA GeForce RTX 4090".into(),
+            gpu_count: 1,
+            gpu_memory_gib: 24,
+            cpus: None,
+            memory_gib: None,
+            spot: false,
+            price_per_hour: Money::new(440_000, Currency::Usd),
+            stock: Stock::High,
+            seen_at: Timestamp::UNIX_EPOCH,
+        };
+        let id = AttemptId::new(Uuid::from_u128(3));
+        Attempt::intend(id, job.id, job.owner, 1, offer, Timestamp::UNIX_EPOCH)
+    }
+}
