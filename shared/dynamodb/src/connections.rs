@@ -58,7 +58,7 @@ impl ConnectionStore for Store {
     }
 
     async fn take_ticket(&self, digest: &str) -> Result<Option<Ticket>, StoreError> {
-        let taken = self.take(keys::ticket(digest)).await?;
+        let taken = self.remove_row(keys::ticket(digest)).await?;
         let doc: Option<TicketDoc> = taken.as_ref().map(value).transpose()?;
         Ok(doc.map(|doc| Ticket {
             principal: Principal { user: doc.user, role: doc.role },
@@ -93,9 +93,9 @@ impl ConnectionStore for Store {
 
     async fn disconnect(&self, id: &str) -> Result<(), StoreError> {
         // First of all no new subscription can be made; then those go that were.
-        let Some(row) = self.take(keys::connection(id)).await? else { return Ok(()) };
+        let Some(row) = self.remove_row(keys::connection(id)).await? else { return Ok(()) };
         stream::iter(topics(&row))
-            .map(|topic| self.take(keys::subscription(topic, id)))
+            .map(|topic| self.remove_row(keys::subscription(topic, id)))
             .buffer_unordered(8)
             .try_for_each(async |_| Ok(()))
             .await
@@ -129,7 +129,7 @@ impl ConnectionStore for Store {
     }
 
     async fn unsubscribe(&self, id: &str, topic: Topic) -> Result<(), StoreError> {
-        self.take(keys::subscription(topic, id)).await?;
+        self.remove_row(keys::subscription(topic, id)).await?;
         let unnamed = self
             .client
             .update_item()
@@ -163,7 +163,7 @@ impl ConnectionStore for Store {
 
 impl Store {
     /// Removes a row and returns what it was; nothing if it was not there.
-    async fn take(&self, at: (String, String)) -> Result<Option<Item>, StoreError> {
+    async fn remove_row(&self, at: (String, String)) -> Result<Option<Item>, StoreError> {
         let taken = self
             .client
             .delete_item()
