@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function. Time and ids come in as arguments, so a test can call any rule.
 
 pub mod access;
+pub mod account;
 pub mod id;
 pub mod job;
 pub mod money;
