@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what the tests need, checks form and lints, runs every test, and ends with the count.
+set -eu
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "tools"
+missing=''
+for tool in dash busybox curl wget shellcheck; do
+  command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+  else
+    echo "run_tests.sh: please install:$missing" >&2
+    exit 2
+  fi
+fi
+command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+# The template is checked with the tools that AWS's own users have.
+if [ ! -x target/venv/bin/sam ]; then
+  python3 -m venv target/venv
+  target/venv/bin/pip install --quiet --disable-pip-version-check aws-sam-cli asl-validator boto3
+fi
+PATH="$PWD/target/venv/bin:$PATH"
+export PATH
+
+step "form"
+cargo fmt --all --check
+shellcheck scripts/*.sh .ci/run
+
+step "lints"
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+step "tests"
+cargo build --workspace --quiet
+cargo nextest run --workspace --no-fail-fast 2>&1 | tee target/tests.txt
+summary=$(sed -n 's/.*Summary.*] *\([0-9]*\) tests run: *\([0-9]*\) passed.*/\2/p' target/tests.txt)
+failed=$(sed -n 's/.*Summary.* \([0-9]*\) failed.*/\1/p' target/tests.txt)
+
+echo "${summary:-0} passed, ${failed:-0} failed"
+[ "${failed:-0}" = 0 ] && [ "${summary:-0}" -gt 0 ]
