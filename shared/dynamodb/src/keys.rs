@@ -15,14 +15,15 @@
 //! | email | `EMAIL#email` | `EMAIL` | | |
 //! | API key | `USER#uid` | `KEY#id` | | |
 //! | API key's digest | `KEY#digest` | `KEY` | | |
-//! | session | `SESSION#id` | `SESSION` | `USER#uid` / `SESSION#id` | |
-//! | throttle | `THROTTLE#what` | `THROTTLE` | | |
+//! | session | `SESSION#id` | `SESSION` | | |
+//! | throttle | `THROTTLE#what#end` | `THROTTLE` | | |
 //! | ticket | `TICKET#digest` | `TICKET` | | |
 //! | connection | `CONNECTION#id` | `CONNECTION` | | |
-//! | subscription | `TOPIC#topic` | `CONNECTION#id` | `CONNECTION#id` / `TOPIC#topic` | |
+//! | subscription | `TOPIC#job or user` | `CONNECTION#id` | | |
 //! | schema version | `SCHEMA` | `SCHEMA` | | |
 
-use domain::{AttemptId, JobId, UserId, job::Priority};
+use app::ports::Topic;
+use domain::{ApiKeyId, AttemptId, JobId, SessionId, UserId, account::Email, job::Priority};
 use jiff::Timestamp;
 
 /// The attributes that every row's key is made of.
@@ -84,4 +85,56 @@ pub fn queue_position(owner: UserId, priority: Priority, job: JobId) -> String {
 /// Sort keys of GPU figures without a log beside them, in order of time.
 pub fn metrics(attempt: AttemptId, at: Timestamp) -> (String, String) {
     (format!("ATTEMPT#{attempt}"), format!("METRICS#{:016}", at.as_millisecond()))
+}
+
+pub fn user(id: UserId) -> (String, String) {
+    (format!("USER#{id}"), "USER".into())
+}
+
+pub fn email(email: &Email) -> (String, String) {
+    (format!("EMAIL#{email}"), "EMAIL".into())
+}
+
+pub fn api_key(user: UserId, id: ApiKeyId) -> (String, String) {
+    (format!("USER#{user}"), format!("KEY#{id}"))
+}
+
+pub fn api_key_digest(digest: &str) -> (String, String) {
+    (format!("KEY#{digest}"), "KEY".into())
+}
+
+pub fn session(id: SessionId) -> (String, String) {
+    (format!("SESSION#{id}"), "SESSION".into())
+}
+
+/// Each window has its row, so that none is ever reset.
+pub fn throttle(bucket: &str, ends: Timestamp) -> (String, String) {
+    (format!("THROTTLE#{bucket}#{}", ends.as_second()), "THROTTLE".into())
+}
+
+/// A ticket under the digest of its text.
+pub fn ticket(digest: &str) -> (String, String) {
+    (format!("TICKET#{digest}"), "TICKET".into())
+}
+
+pub fn connection(id: &str) -> (String, String) {
+    (format!("CONNECTION#{id}"), "CONNECTION".into())
+}
+
+/// A connection's place among the subscribers of a topic.
+pub fn subscription(of: Topic, connection: &str) -> (String, String) {
+    (format!("TOPIC#{}", topic(of)), format!("CONNECTION#{connection}"))
+}
+
+/// The name of a topic: an id, whose prefix says what it is of.
+pub fn topic(topic: Topic) -> String {
+    match topic {
+        Topic::Job(job) => job.to_string(),
+        Topic::Owner(owner) => owner.to_string(),
+    }
+}
+
+/// The topic of that name.
+pub fn parse_topic(name: &str) -> Option<Topic> {
+    name.parse().map(Topic::Job).or_else(|_| name.parse().map(Topic::Owner)).ok()
 }

@@ -4,6 +4,8 @@ pub mod item;
 pub mod keys;
 pub mod report;
 
+mod accounts;
+mod connections;
 mod failure;
 mod jobs;
 mod log;
