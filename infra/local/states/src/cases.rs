@@ -152,7 +152,7 @@ impl Case {
             let malformed = |error| LoadError::Malformed(path.display().to_string(), error);
             match serde_json::from_str(&text).map_err(malformed)? {
                 list @ Value::Array(_) => {
-                    cases.extend(serde_json::from_value::<Vec<Self>>(list).map_err(malformed)?)
+                    cases.extend(serde_json::from_value::<Vec<Self>>(list).map_err(malformed)?);
                 }
                 one => cases.push(serde_json::from_value(one).map_err(malformed)?),
             }
@@ -220,18 +220,18 @@ impl Case {
 
 /// `${Name}` as the ARN of a function of that name.
 fn substituted(text: &str) -> String {
-    let mut parts = text.split("${");
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once('}') {
-            Some((name, rest)) => {
-                let Config { region, account, .. } = Config::default();
-                whole += &format!("arn:aws:lambda:{region}:{account}:function:{name}{rest}");
-            }
-            None => whole += &format!("${{{part}"),
-        }
+    let Config { region, account, .. } = Config::default();
+    let prefix = format!("arn:aws:lambda:{region}:{account}:function:");
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some((before, name, after)) = rest.split_once("${").and_then(|(before, after)| {
+        let (name, after) = after.split_once('}')?;
+        Some((before, name, after))
+    }) {
+        whole.extend([before, &prefix, name]);
+        rest = after;
     }
-    whole
+    whole + rest
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
