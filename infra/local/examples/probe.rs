@@ -19,14 +19,16 @@ async fn main() -> Result<(), Error> {
     }
     let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let endpoint = std::env::var("WEBSOCKET_ENDPOINT")?;
-    let management = aws_sdk_apigatewaymanagement::config::Builder::from(&config).endpoint_url(endpoint).build();
+    let management =
+        aws_sdk_apigatewaymanagement::config::Builder::from(&config).endpoint_url(endpoint).build();
     let probe = Probe {
         table: std::env::var("TABLE_NAME")?,
         dynamodb: aws_sdk_dynamodb::Client::new(&config),
         connections: aws_sdk_apigatewaymanagement::Client::from_conf(management),
     };
     let probe = &probe;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move { probe.handle(event).await })).await
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move { probe.handle(event).await }))
+        .await
 }
 
 impl Probe {
@@ -73,7 +75,9 @@ impl Probe {
                     "deadline": context.deadline,
                 }))
             }
-            _ => Ok(json!({ "statusCode": 200, "headers": {"content-type": "application/json"}, "body": event.to_string() })),
+            _ => Ok(
+                json!({ "statusCode": 200, "headers": {"content-type": "application/json"}, "body": event.to_string() }),
+            ),
         }
     }
 
@@ -82,7 +86,8 @@ impl Probe {
         let id = context["connectionId"].as_str().unwrap_or_default();
         match context["eventType"].as_str() {
             Some("CONNECT") => {
-                let good = event.pointer("/queryStringParameters/ticket").is_some_and(|ticket| ticket == "good");
+                let good =
+                    event.pointer("/queryStringParameters/ticket").is_some_and(|ticket| ticket == "good");
                 Ok(json!({ "statusCode": if good { 200 } else { 401 } }))
             }
             Some("DISCONNECT") => {
@@ -104,7 +109,8 @@ impl Probe {
     async fn stream(&self, records: &[Value]) -> Result<Value, Error> {
         let mut failed = Vec::new();
         for record in records {
-            let text = |name: &str| record.pointer(&format!("/dynamodb/NewImage/{name}/S")).and_then(Value::as_str);
+            let text =
+                |name: &str| record.pointer(&format!("/dynamodb/NewImage/{name}/S")).and_then(Value::as_str);
             match text("poison") {
                 Some("batch") => return Err("poison".into()),
                 Some("record") => {

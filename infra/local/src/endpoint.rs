@@ -29,7 +29,11 @@ pub fn router(platform: Arc<Platform>) -> Router {
 async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
-        return failure(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", "The request is too large");
+        return failure(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            "The request is too large",
+        );
     };
     let path = parts.uri.path().to_owned();
     if let Some(path) = path.strip_prefix("/_local/") {
@@ -47,7 +51,12 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     if let Some((_, id)) = path.split_once("/@connections/") {
         return manage(&platform, &decode(id), &parts, body).await;
     }
-    match parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).and_then(|target| target.split_once('.')) {
+    match parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .and_then(|target| target.split_once('.'))
+    {
         Some((service, operation)) => call(&platform, service, operation, &parts, body).await,
         None => failure(StatusCode::BAD_REQUEST, "UnknownOperationException", "No service answers here"),
     }
@@ -62,7 +71,11 @@ async fn call(platform: &Platform, service: &str, operation: &str, parts: &Parts
         "AmazonSSM" => (Edge::Ssm, parameters::refuse),
         "AWSStepFunctions" => (Edge::States, refuse_states),
         other => {
-            return failure(StatusCode::BAD_REQUEST, "UnknownOperationException", &format!("{other} is not served"));
+            return failure(
+                StatusCode::BAD_REQUEST,
+                "UnknownOperationException",
+                &format!("{other} is not served"),
+            );
         }
     };
     let act = || async {
@@ -162,9 +175,11 @@ async fn manage(platform: &Platform, id: &str, parts: &Parts, body: Bytes) -> Re
     };
     let act = || async { front.manage(&parts.method, id, body.clone()) };
     let refuse = |refusal| match refusal {
-        Refusal::Failed => {
-            websocket::error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal server error")
-        }
+        Refusal::Failed => websocket::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerError",
+            "Internal server error",
+        ),
         Refusal::Throttled => {
             websocket::error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Too Many Requests")
         }

@@ -13,7 +13,10 @@ pub fn check(pattern: &Value) -> Result<()> {
                 for choice in choices {
                     if let Value::Object(test) = choice {
                         let mut names = test.keys().map(String::as_str);
-                        if !matches!((names.next(), names.next()), (Some("exists" | "prefix" | "anything-but"), None)) {
+                        if !matches!(
+                            (names.next(), names.next()),
+                            (Some("exists" | "prefix" | "anything-but"), None)
+                        ) {
                             bail!("{field}: {choice} is not understood");
                         }
                     }
@@ -60,9 +63,11 @@ mod tests {
 
     #[test]
     fn only_rows_that_ask_to_be_pushed_pass() {
-        let pattern = json!({"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"push": {"BOOL": [true]}}}});
+        let pattern =
+            json!({"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"push": {"BOOL": [true]}}}});
         check(&pattern).unwrap();
-        let event = |name: &str, push: Value| json!({"eventName": name, "dynamodb": {"NewImage": {"push": push}}});
+        let event =
+            |name: &str, push: Value| json!({"eventName": name, "dynamodb": {"NewImage": {"push": push}}});
         assert!(matches(&pattern, &event("INSERT", json!({"BOOL": true}))));
         assert!(matches(&pattern, &event("MODIFY", json!({"BOOL": true}))));
         assert!(!matches(&pattern, &event("REMOVE", json!({"BOOL": true}))));

@@ -46,7 +46,8 @@ impl Functions {
             }),
             Outcome::Failed(body) => {
                 let payload: Value = serde_json::from_slice(&body).unwrap_or_default();
-                let text = |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let text =
+                    |key: &str| payload.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
                 Err(Error::Function { kind: text("errorType"), message: text("errorMessage"), payload })
             }
             Outcome::Refused { error, message } => Err(Error::Service { kind: error.into(), message }),
@@ -56,9 +57,10 @@ impl Functions {
 
 fn refuse(refusal: Refusal) -> Outcome {
     match refusal {
-        Refusal::Failed => {
-            Outcome::Refused { error: "ServiceException", message: "Service encountered an internal error.".into() }
-        }
+        Refusal::Failed => Outcome::Refused {
+            error: "ServiceException",
+            message: "Service encountered an internal error.".into(),
+        },
         Refusal::Throttled => {
             Outcome::Refused { error: "TooManyRequestsException", message: "Rate Exceeded.".into() }
         }

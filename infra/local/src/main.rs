@@ -28,7 +28,8 @@ RUNPOD_API_KEY in the environment makes it use RunPod instead of the simulation.
 When everything answers it prints one line `ready {...}` on standard output.";
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("LOCAL_LOG").unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
+    let filter =
+        EnvFilter::try_from_env("LOCAL_LOG").unwrap_or_else(|_| EnvFilter::new("info,dynoxide=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let options = match options(std::env::args().skip(1)) {
         Ok(options) => options,

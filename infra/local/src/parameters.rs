@@ -1,6 +1,7 @@
 //! Parameter Store: SecureStrings from a file that is made at first start, readable by its owner only.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -42,16 +43,16 @@ impl Parameters {
     ) -> Result<Self> {
         let mut values: BTreeMap<String, String> = match file {
             Some(file) if file.exists() => {
-                let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+                let text =
+                    std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
                 serde_json::from_str(&text).with_context(|| format!("parameters in {}", file.display()))?
             }
             _ => BTreeMap::new(),
         };
         let mut made = false;
         for (name, make) in MADE {
-            let name = format!("{prefix}/{name}");
-            if !values.contains_key(&name) {
-                values.insert(name, make()?);
+            if let Entry::Vacant(missing) = values.entry(format!("{prefix}/{name}")) {
+                missing.insert(make()?);
                 made = true;
             }
         }
@@ -88,7 +89,9 @@ impl Parameters {
         }
         let Request { name, with_decryption } = read(body)?;
         let parameter = self.get(&name, with_decryption);
-        parameter.map(|parameter| json!({ "Parameter": parameter })).ok_or(("ParameterNotFound", String::new()))
+        parameter
+            .map(|parameter| json!({ "Parameter": parameter }))
+            .ok_or(("ParameterNotFound", String::new()))
     }
 
     fn several(&self, body: &[u8]) -> Result<Value, Error> {
@@ -121,9 +124,8 @@ impl Parameters {
         }
         let Request { path, recursive, with_decryption } = read(body)?;
         let path = format!("{}/", path.trim_end_matches('/'));
-        let inside = |name: &&String| {
-            name.strip_prefix(&path).is_some_and(|rest| recursive || !rest.contains('/'))
-        };
+        let inside =
+            |name: &&String| name.strip_prefix(&path).is_some_and(|rest| recursive || !rest.contains('/'));
         let found: Vec<_> =
             self.values.keys().filter(inside).filter_map(|name| self.get(name, with_decryption)).collect();
         Ok(json!({ "Parameters": found }))
@@ -145,9 +147,10 @@ impl Parameters {
 }
 
 /// What is made at first start, as an owner would make it before the first deployment.
-const MADE: [(&str, fn() -> Result<String>); 3] =
+const MADE: [(&str, Make); 3] =
     [("signing-key", signing_key), ("runner-key", secret_key), ("secrets-key", secret_key)];
 
+type Make = fn() -> Result<String>;
 type Error = (&'static str, String);
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
@@ -174,23 +177,27 @@ pub fn refuse(refusal: Refusal) -> Response {
 
 /// An EC P-256 private key as PKCS#8 PEM.
 fn signing_key() -> Result<String> {
-    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| anyhow!("generate a key"))?;
+    let key =
+        EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| anyhow!("generate a key"))?;
     let der = key.to_pkcs8v1().map_err(|_| anyhow!("encode a key"))?;
     let text = STANDARD.encode(der.as_ref());
-    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
     Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n")))
 }
 
 /// 256 random bits, base64.
 fn secret_key() -> Result<String> {
     let mut key = [0; 32];
-    aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut key).map_err(|_| anyhow!("no randomness"))?;
+    aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut key)
+        .map_err(|_| anyhow!("no randomness"))?;
     Ok(STANDARD.encode(key))
 }
 
 fn write(file: &Path, values: &BTreeMap<String, String>) -> Result<()> {
     let new = file.with_extension("new");
-    let mut writer = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut writer =
+        std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     writer.write_all(serde_json::to_string_pretty(values)?.as_bytes())?;
     writer.sync_all()?;
     std::fs::rename(new, file)?;
@@ -226,7 +233,8 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!std::fs::read_to_string(&file).unwrap().contains("fake-key"));
 
-        let names = json!({"Names": ["/gpu/local/providers/runpod", "/gpu/local/none"], "WithDecryption": true});
+        let names =
+            json!({"Names": ["/gpu/local/providers/runpod", "/gpu/local/none"], "WithDecryption": true});
         let several = call(&first, "GetParameters", names).await;
         assert_eq!(several["Parameters"][0]["Value"], "fake-key");
         assert_eq!(several["InvalidParameters"], json!(["/gpu/local/none"]));

@@ -139,22 +139,28 @@ impl Stack {
         let clouds: BTreeMap<String, String> =
             runpod.iter().map(|cloud| ("runpod".to_owned(), cloud.url.clone())).collect();
         let values = values(&options, &aws_url, &clouds);
-        let prefix = values.given.get(PREFIX).or_else(|| values.preset.get(PREFIX)).cloned().unwrap_or_default();
+        let prefix =
+            values.given.get(PREFIX).or_else(|| values.preset.get(PREFIX)).cloned().unwrap_or_default();
         let template = template::load(&options.template, &values, &account)?;
 
         let activity = Activity::default();
         let meter = Arc::new(Meter::default());
         let edges = Arc::new(Edges::default());
-        let places = Places::new(&template, &account, &api_url, &aws_url)?;
+        let places = Places::new(&template, &account, &api_url, &aws_url);
         let host = Host::new(
-            template.functions.values().map(|function| places.function(function, &options, logs.as_ref())).collect(),
+            template
+                .functions
+                .values()
+                .map(|function| places.function(function, &options, logs.as_ref()))
+                .collect(),
             options.idle,
             activity.clone(),
             meter.clone(),
         )?;
         let functions = Functions { host, edges: edges.clone() };
         let file = |name: &str| options.data.as_ref().map(|data| data.join(name));
-        let dynamodb = Dynamodb::open(file("tables.sqlite").as_deref(), template.tables.values(), meter.clone()).await?;
+        let dynamodb =
+            Dynamodb::open(file("tables.sqlite").as_deref(), template.tables.values(), meter.clone()).await?;
         let mut secrets = options.secrets.clone();
         if runpod.is_some() {
             secrets.insert("providers/runpod".to_owned(), SIMULATED_KEY.to_owned());
@@ -177,8 +183,8 @@ impl Stack {
                 bail!("two APIs of one protocol are not understood");
             }
         }
-        let websocket = websocket_api
-            .map(|api| Arc::new(websocket::Front::new(api, functions.clone(), meter.clone())));
+        let websocket =
+            websocket_api.map(|api| Arc::new(websocket::Front::new(api, functions.clone(), meter.clone())));
         let platform = Arc::new(Platform {
             account: account.clone(),
             activity: activity.clone(),
@@ -258,7 +264,9 @@ async fn simulate(options: &Options) -> Result<runpod::Handle> {
     if let Some(data) = &data {
         std::fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
     }
-    runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) }).await.context("simulated RunPod")
+    runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) })
+        .await
+        .context("simulated RunPod")
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {
@@ -279,15 +287,11 @@ async fn serve(listener: TcpListener, app: Router) {
 
 /// What the template's parameters are here.
 fn values(options: &Options, aws_url: &str, clouds: &BTreeMap<String, String>) -> Values {
-    let mut preset: BTreeMap<String, String> = [
-        ("Stage", "local"),
-        (PREFIX, "/gpu/local"),
-        ("Registration", "open"),
-        ("Protect", "false"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
+    let mut preset: BTreeMap<String, String> =
+        [("Stage", "local"), (PREFIX, "/gpu/local"), ("Registration", "open"), ("Protect", "false")]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
     for cloud in clouds.keys() {
         let name = format!("{}{}Url", cloud[..1].to_uppercase(), &cloud[1..]);
         preset.insert(name, format!("{aws_url}/_clouds/{cloud}"));
@@ -305,7 +309,7 @@ struct Places {
 }
 
 impl Places {
-    fn new(template: &template::Stack, account: &Account, api_url: &str, aws_url: &str) -> Result<Self> {
+    fn new(template: &template::Stack, account: &Account, api_url: &str, aws_url: &str) -> Self {
         let mut names = Vec::new();
         for api in template.apis.values() {
             let host = format!("{}.execute-api.{}.amazonaws.com", api.id, account.region);
@@ -318,7 +322,7 @@ impl Places {
                 }
             }
         }
-        Ok(Self { account: account.clone(), aws_url: aws_url.to_owned(), names })
+        Self { account: account.clone(), aws_url: aws_url.to_owned(), names }
     }
 
     fn function(&self, function: &template::Function, options: &Options, logs: Option<&PathBuf>) -> Function {
@@ -400,7 +404,11 @@ impl Platform {
     pub async fn fire(&self, name: &str) -> Option<Result<Value, functions::Error>> {
         let schedule = self.schedules.iter().find(|schedule| {
             schedule.name == name
-                || self.functions.host.function(&schedule.target).is_some_and(|function| function.short == name)
+                || self
+                    .functions
+                    .host
+                    .function(&schedule.target)
+                    .is_some_and(|function| function.short == name)
         })?;
         self.meter.add(|usage| usage.scheduled_invocations += 1);
         Some(self.functions.call(&schedule.target, schedule.input.clone()).await)

@@ -28,7 +28,8 @@ pub struct Cron {
     years: BTreeSet<u16>,
 }
 
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const MONTHS: [&str; 12] =
+    ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 impl Expression {
@@ -67,7 +68,9 @@ impl Expression {
 impl Cron {
     fn parse(text: &str) -> Result<Self> {
         let fields: Vec<&str> = text.split_whitespace().collect();
-        let [minutes, hours, days, months, weekdays, years] = fields[..] else { bail!("six fields are needed") };
+        let [minutes, hours, days, months, weekdays, years] = fields[..] else {
+            bail!("six fields are needed")
+        };
         if (days == "?") == (weekdays == "?") {
             bail!("one of day-of-month and day-of-week must be ?");
         }
@@ -169,7 +172,14 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for text in ["at(2026-01-01T00:00:00)", "rate(0 minutes)", "rate(1 fortnight)", "cron(0 0 * * * *)", "cron(61 0 * * ? *)", "cron(0 0 L * ? *)"] {
+        for text in [
+            "at(2026-01-01T00:00:00)",
+            "rate(0 minutes)",
+            "rate(1 fortnight)",
+            "cron(0 0 * * * *)",
+            "cron(61 0 * * ? *)",
+            "cron(0 0 L * ? *)",
+        ] {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
     }

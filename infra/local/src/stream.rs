@@ -1,7 +1,7 @@
 //! A table's stream feeds a function: new records are filtered, gathered into a batch, and the function is invoked
 //! with it. Looks at the stream when something was written, never by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ impl Follower {
                     break;
                 }
                 let read = last;
-                let passed: Vec<Numbered> = records.into_iter().filter(|(_, record)| self.passes(record)).collect();
+                let passed: Vec<Numbered> =
+                    records.into_iter().filter(|(_, record)| self.passes(record)).collect();
                 if passed.is_empty() {
                     skipped += 1;
                 }
@@ -119,7 +120,8 @@ impl Follower {
     fn save(&self, place: i64) {
         let Some(path) = &self.checkpoint else { return };
         let new = path.with_extension("new");
-        if let Err(error) = std::fs::write(&new, place.to_string()).and_then(|()| std::fs::rename(&new, path)) {
+        if let Err(error) = std::fs::write(&new, place.to_string()).and_then(|()| std::fs::rename(&new, path))
+        {
             error!(stream = self.name, %error, "the place in a stream cannot be kept");
         }
     }
@@ -179,7 +181,10 @@ impl Follower {
         let Some(most) = self.source.max_age else { return batch };
         let oldest = crate::clock::now().as_second() as f64 - most.as_secs_f64();
         let written = |(_, record): &Numbered| {
-            record.pointer("/dynamodb/ApproximateCreationDateTime").and_then(Value::as_f64).unwrap_or(f64::MAX)
+            record
+                .pointer("/dynamodb/ApproximateCreationDateTime")
+                .and_then(Value::as_f64)
+                .unwrap_or(f64::MAX)
         };
         let old = batch.iter().take_while(|record| written(record) < oldest).count();
         if old > 0 {
@@ -203,14 +208,14 @@ impl Follower {
             return Ok(());
         }
         let failures = answer.get("batchItemFailures").and_then(Value::as_array);
-        let failed: BTreeMap<&str, ()> = failures
+        let failed: BTreeSet<&str> = failures
             .into_iter()
             .flatten()
-            .filter_map(|failure| Some((failure.get("itemIdentifier")?.as_str()?, ())))
+            .filter_map(|failure| failure.get("itemIdentifier")?.as_str())
             .collect();
         let first = records.iter().position(|record| {
             let number = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
-            number.is_some_and(|number| failed.contains_key(number))
+            number.is_some_and(|number| failed.contains(number))
         });
         match first {
             Some(first) => Err(first),

@@ -70,7 +70,9 @@ impl Dynamodb {
     ) -> Result<Self> {
         let database = match file {
             None => Database::memory(),
-            Some(file) => Database::new(file.to_str().ok_or_else(|| anyhow!("the data folder is not UTF-8"))?),
+            Some(file) => {
+                Database::new(file.to_str().ok_or_else(|| anyhow!("the data folder is not UTF-8"))?)
+            }
         }
         .map_err(|error| anyhow!("open the database: {error}"))?;
         for table in tables {
@@ -78,7 +80,11 @@ impl Dynamodb {
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database.clone(), std::future::pending()));
+        tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database.clone(),
+            std::future::pending(),
+        ));
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { database, url, client, meter, written: watch::Sender::new(0) })
     }
@@ -199,9 +205,7 @@ pub fn refuse(refusal: Refusal) -> Response {
 
 /// Makes the table if it does not exist; refuses one whose keys or indexes are others.
 fn ensure(database: &Database, table: &template::Table) -> Result<()> {
-    let known = database
-        .get_table_metadata(&table.name)
-        .map_err(|error| anyhow!("{error}"))?;
+    let known = database.get_table_metadata(&table.name).map_err(|error| anyhow!("{error}"))?;
     if known.is_some() {
         return check(database, table);
     }
@@ -247,7 +251,9 @@ fn check(database: &Database, table: &template::Table) -> Result<()> {
     let have = names(answer.pointer("/Table/GlobalSecondaryIndexes"));
     let want = names(Some(&json!(table.indexes)));
     if have != want || answer.pointer("/Table/KeySchema") != Some(&json!(table.keys)) {
-        bail!("the data folder has this table with other keys or indexes ({have:?}, the template says {want:?})");
+        bail!(
+            "the data folder has this table with other keys or indexes ({have:?}, the template says {want:?})"
+        );
     }
     Ok(())
 }
@@ -258,7 +264,8 @@ mod tests {
 
     #[test]
     fn capacity_is_asked_for_once() {
-        let asked = |body: &str| String::from_utf8(ask_for_capacity(body.to_owned().into()).to_vec()).unwrap();
+        let asked =
+            |body: &str| String::from_utf8(ask_for_capacity(body.to_owned().into()).to_vec()).unwrap();
         assert_eq!(asked(r#"{"TableName":"t"}"#), r#"{"ReturnConsumedCapacity":"TOTAL","TableName":"t"}"#);
         let own = r#"{"ReturnConsumedCapacity":"NONE","TableName":"t"}"#;
         assert_eq!(asked(own), own);

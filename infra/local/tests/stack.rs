@@ -162,7 +162,9 @@ async fn invocations_end_as_lambda_ends_them() {
     let (_, failed, error) = client.invoke("stage-probe", http("crash")).await;
     assert!(failed);
     assert_eq!(error["errorType"], "Runtime.ExitError");
-    assert!(error["errorMessage"].as_str().unwrap().ends_with("Error: Runtime exited with error: exit status 3"));
+    assert!(
+        error["errorMessage"].as_str().unwrap().ends_with("Error: Runtime exited with error: exit status 3")
+    );
     let (_, failed, error) = client.invoke("stage-broken", json!({})).await;
     assert!(failed);
     assert_eq!(error["errorType"], "Runtime.ExitError");
@@ -172,7 +174,8 @@ async fn invocations_end_as_lambda_ends_them() {
     assert!(error["errorMessage"].as_str().unwrap().ends_with("Error: Task timed out after 1.00 seconds"));
     assert_eq!(client.invoke("stage-quick", json!(1)).await, (200, false, json!(1)));
     // One at a time is what its template says
-    let (hanging, other) = tokio::join!(client.invoke("stage-quick", http("hang")), client.invoke("stage-quick", http("hang")));
+    let (hanging, other) =
+        tokio::join!(client.invoke("stage-quick", http("hang")), client.invoke("stage-quick", http("hang")));
     let statuses = [hanging.0, other.0];
     assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
     assert_eq!(client.invoke("nobody", json!({})).await.0, 404);
@@ -184,7 +187,8 @@ async fn a_client_that_leaves_does_not_stop_the_function() {
     let client = Client::of(&stack);
     client.get("/v1/warm").await;
     client.fault(json!({ "edge": "dynamodb", "operation": "PutItem", "mode": "hang" })).await;
-    let leaving = tokio::time::timeout(Duration::from_millis(200), client.put(json!({ "key": "late" }))).await;
+    let leaving =
+        tokio::time::timeout(Duration::from_millis(200), client.put(json!({ "key": "late" }))).await;
     assert!(leaving.is_err());
     client.control(http::Method::DELETE, "faults", None).await;
     client.rest().await;
@@ -197,7 +201,8 @@ async fn websocket_from_ticket_to_disconnect() {
     let client = Client::of(&stack);
     let refused = tokio_tungstenite::connect_async(format!("{}?ticket=bad", client.websocket)).await;
     assert!(matches!(refused, Err(Error::Http(response)) if response.status() == 401));
-    let (mut socket, _) = tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
     socket.send(Message::text("hello")).await.unwrap();
     let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
     let (id, said) = answer.split_once(' ').unwrap();
@@ -210,7 +215,8 @@ async fn websocket_from_ticket_to_disconnect() {
     assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), "loud");
 
     socket.send(Message::text("fail")).await.unwrap();
-    let error: Value = serde_json::from_str(&socket.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
+    let error: Value =
+        serde_json::from_str(&socket.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
     assert_eq!(error["message"], "Internal server error");
     assert_eq!(error["connectionId"], id.as_str());
 
@@ -235,7 +241,8 @@ async fn websocket_from_ticket_to_disconnect() {
 async fn a_client_that_says_too_much_is_closed() {
     let stack = start().await;
     let client = Client::of(&stack);
-    let (mut socket, _) = tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
     socket.send(Message::text("a".repeat(32 * 1024 + 1))).await.unwrap();
     let code = loop {
         match socket.next().await {
@@ -251,7 +258,8 @@ async fn a_client_that_says_too_much_is_closed() {
 async fn a_poisonous_record_does_not_stop_the_stream() {
     let stack = start().await;
     let client = Client::of(&stack);
-    let (mut socket, _) = tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async(format!("{}?ticket=good", client.websocket)).await.unwrap();
     socket.send(Message::text("who")).await.unwrap();
     let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
     let id = answer.split(' ').next().unwrap().to_owned();
@@ -306,7 +314,8 @@ async fn faults_strike_and_the_journal_tells() {
     client.fault(json!({ "edge": "http", "operation": "GET /v1/y", "mode": "fail_after" })).await;
     assert_eq!(client.get("/v1/y").await.0, 500);
     assert_eq!(client.get("/v1/y").await.0, 200);
-    let wrong = client.http.post(format!("{}/_local/faults", client.aws)).body(r#"{"edge":"moon","mode":"hang"}"#);
+    let wrong =
+        client.http.post(format!("{}/_local/faults", client.aws)).body(r#"{"edge":"moon","mode":"hang"}"#);
     assert_eq!(wrong.send().await.unwrap().status(), 400);
 }
 
@@ -342,6 +351,7 @@ async fn data_outlives_the_stack() {
     assert_eq!(client.rows().await.len(), 1);
     client.rest().await;
     let calls = client.control(http::Method::GET, "calls", None).await;
-    let pushes = calls["calls"].as_array().unwrap().iter().filter(|call| call["operation"] == "PostToConnection");
+    let pushes =
+        calls["calls"].as_array().unwrap().iter().filter(|call| call["operation"] == "PostToConnection");
     assert!(pushes.count() >= 1, "the stream went on where it was");
 }

@@ -25,7 +25,13 @@ pub struct Origin {
 }
 
 /// Builds the event of a request.
-pub fn request(origin: &Origin, route: &Match<'_>, parts: &Parts, body: &Bytes, source: IpAddr) -> Value {
+pub(super) fn request(
+    origin: &Origin,
+    route: &Match<'_>,
+    parts: &Parts,
+    body: &Bytes,
+    source: IpAddr,
+) -> Value {
     let now = crate::clock::now();
     let host = text(&parts.headers, &HOST);
     let path = parts.uri.path();
@@ -82,12 +88,11 @@ pub fn request(origin: &Origin, route: &Match<'_>, parts: &Parts, body: &Bytes, 
         event["pathParameters"] = json!(route.variables);
     }
     if !body.is_empty() {
-        match as_text(&parts.headers, body) {
-            Some(text) => event["body"] = text.into(),
-            None => {
-                event["body"] = STANDARD.encode(body).into();
-                event["isBase64Encoded"] = true.into();
-            }
+        if let Some(text) = as_text(&parts.headers, body) {
+            event["body"] = text.into();
+        } else {
+            event["body"] = STANDARD.encode(body).into();
+            event["isBase64Encoded"] = true.into();
         }
     }
     event
@@ -180,7 +185,7 @@ struct Answer {
 }
 
 /// Builds the response of a function's answer; `None` if the answer makes none.
-pub fn response(answer: &[u8]) -> Option<Response> {
+pub(super) fn response(answer: &[u8]) -> Option<Response> {
     let value: Value = serde_json::from_slice(answer).ok()?;
     // Without a status the whole answer is the body
     if value.get("statusCode").is_none() {
@@ -189,7 +194,9 @@ pub fn response(answer: &[u8]) -> Option<Response> {
             other => other.to_string(),
         };
         let mut response = Response::new(Body::from(body));
-        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         return Some(response);
     }
     let answer: Answer = serde_json::from_value(value).ok()?;

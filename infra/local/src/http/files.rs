@@ -17,7 +17,8 @@ pub(super) async fn answer(folder: &Path, path: &str) -> Option<Response> {
         && let Ok(content) = tokio::fs::read(&file).await
     {
         // The build names these by their content
-        let cache = if wanted.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let cache =
+            if wanted.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
         return Some(response(content, kind(&file), cache));
     }
     let index = tokio::fs::read(folder.join("index.html")).await.ok()?;
@@ -74,7 +75,10 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
             Some((kind, String::from_utf8(body.to_vec()).unwrap()))
         };
-        assert_eq!(read("/assets/a.js").await.unwrap(), ("text/javascript; charset=utf-8".into(), "script".into()));
+        assert_eq!(
+            read("/assets/a.js").await.unwrap(),
+            ("text/javascript; charset=utf-8".into(), "script".into())
+        );
         assert_eq!(read("/").await.unwrap().1, "index");
         assert_eq!(read("/jobs/job_1").await.unwrap().1, "index");
         assert_eq!(read("/../secret").await, None);

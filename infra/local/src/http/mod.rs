@@ -102,13 +102,11 @@ impl Front {
         let short = self.functions.host.function(function).map_or("", |function| function.short.as_str());
         let act = || async {
             let call = self.functions.invoke(function, event.clone());
-            match tokio::time::timeout(route.integration.timeout, call).await {
-                Ok(outcome) => answer(operation, outcome),
-                Err(_) => {
-                    warn!(operation, "the function took longer than an API waits");
-                    message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-                }
+            if let Ok(outcome) = tokio::time::timeout(route.integration.timeout, call).await {
+                return answer(operation, outcome);
             }
+            warn!(operation, "the function took longer than an API waits");
+            message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         };
         self.functions.edges.through((Edge::Http, operation, short), act, refuse).await
     }
@@ -134,16 +132,14 @@ async fn read(body: Body) -> Option<Bytes> {
 
 fn answer(operation: &str, outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Ok(body) => match event::response(&body) {
-            Some(response) => {
+        Outcome::Ok(body) => {
+            if let Some(response) = event::response(&body) {
                 debug!(operation, status = response.status().as_u16(), "answered");
-                response
+                return response;
             }
-            None => {
-                warn!(operation, "the function's answer is not a response");
-                message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-            }
-        },
+            warn!(operation, "the function's answer is not a response");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
         Outcome::Failed(error) => {
             warn!(operation, error = %String::from_utf8_lossy(&error), "the function failed");
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

@@ -54,9 +54,16 @@ impl Routes {
             if result.entries.iter().any(|entry| entry.method == method && entry.path == path) {
                 bail!("route {} exists twice", route.key);
             }
-            result.entries.push(Entry { key: route.key.clone(), method, path, integration: route.integration.clone() });
+            result.entries.push(Entry {
+                key: route.key.clone(),
+                method,
+                path,
+                integration: route.integration.clone(),
+            });
         }
-        result.entries.sort_by_key(|entry| (entry.path.iter().map(rank).collect::<Vec<_>>(), entry.method.is_none()));
+        result
+            .entries
+            .sort_by_key(|entry| (entry.path.iter().map(rank).collect::<Vec<_>>(), entry.method.is_none()));
         Ok(result)
     }
 
@@ -78,7 +85,9 @@ impl Routes {
     /// Whether a route begins with the same word as the path: an unknown path below it is the API's to refuse.
     pub fn owns(&self, path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        self.entries.iter().any(|entry| matches!(entry.path.first(), Some(Segment::Literal(word)) if word == first))
+        self.entries
+            .iter()
+            .any(|entry| matches!(entry.path.first(), Some(Segment::Literal(word)) if word == first))
     }
 }
 
@@ -169,7 +178,8 @@ mod tests {
             "ANY /v1/jobs",
             "ANY /v1/offers:rank",
         ]);
-        let key = |method: &str, path: &str| routes.find(method, path).map(|found| found.key.to_owned()).unwrap();
+        let key =
+            |method: &str, path: &str| routes.find(method, path).map(|found| found.key.to_owned()).unwrap();
         assert_eq!(key("GET", "/v1/jobs/counts"), "GET /v1/jobs/counts");
         assert_eq!(key("GET", "/v1/jobs/job_1"), "GET /v1/jobs/{id}");
         assert_eq!(key("DELETE", "/v1/jobs/counts"), "ANY /v1/jobs/{id}");

@@ -94,7 +94,12 @@ impl Pool {
 
 impl Host {
     /// A host of these functions whose processes end after `idle_for` without work.
-    pub fn new(functions: Vec<Function>, idle_for: Duration, activity: Activity, meter: Arc<Meter>) -> Result<Self> {
+    pub fn new(
+        functions: Vec<Function>,
+        idle_for: Duration,
+        activity: Activity,
+        meter: Arc<Meter>,
+    ) -> Result<Self> {
         let mut pools = HashMap::new();
         for function in functions {
             check_program(&function.program).with_context(|| format!("function {}", function.name))?;
@@ -132,7 +137,10 @@ impl Host {
         if payload.len() > PAYLOAD_LIMIT {
             return Outcome::Refused {
                 error: "RequestTooLargeException",
-                message: format!("{} byte payload is too large for the RequestResponse invocation type (limit {PAYLOAD_LIMIT} bytes)", payload.len()),
+                message: format!(
+                    "{} byte payload is too large for the RequestResponse invocation type (limit {PAYLOAD_LIMIT} bytes)",
+                    payload.len()
+                ),
             };
         }
         let _permit = match &pool.limit {
@@ -170,8 +178,15 @@ impl Host {
                 None => match self.spawn(pool).await {
                     Ok(worker) => worker,
                     Err(error) => {
-                        warn!(function = pool.function.name, error = format!("{error:#}"), "cannot start a function");
-                        return failed("Runtime.InvalidEntrypoint", &format!("RequestId: {request_id} Error: {error:#}"));
+                        warn!(
+                            function = pool.function.name,
+                            error = format!("{error:#}"),
+                            "cannot start a function"
+                        );
+                        return failed(
+                            "Runtime.InvalidEntrypoint",
+                            &format!("RequestId: {request_id} Error: {error:#}"),
+                        );
                     }
                 },
             };
@@ -181,11 +196,20 @@ impl Host {
                 None => break,
             }
         }
-        failed("Runtime.ExitError", &format!("RequestId: {request_id} Error: Runtime exited without providing a reason"))
+        failed(
+            "Runtime.ExitError",
+            &format!("RequestId: {request_id} Error: Runtime exited without providing a reason"),
+        )
     }
 
     /// Hands an invocation to a process. `None` if the process ended before it took it.
-    async fn assign(&self, pool: &Arc<Pool>, worker: Worker, request_id: &str, payload: Bytes) -> Option<Outcome> {
+    async fn assign(
+        &self,
+        pool: &Arc<Pool>,
+        worker: Worker,
+        request_id: &str,
+        payload: Bytes,
+    ) -> Option<Outcome> {
         let Function { timeout: limit, memory_mib, .. } = pool.function;
         let (taken, took) = oneshot::channel();
         let (reply, replied) = oneshot::channel();
@@ -201,7 +225,10 @@ impl Host {
                 worker.kill();
                 return Some(failed(
                     "Sandbox.Timedout",
-                    &format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", INIT_LIMIT.as_secs_f64()),
+                    &format!(
+                        "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
+                        INIT_LIMIT.as_secs_f64()
+                    ),
                 ));
             }
             // If nobody took it, the reply says why
@@ -214,7 +241,10 @@ impl Host {
                 worker.kill();
                 failed(
                     "Sandbox.Timedout",
-                    &format!("RequestId: {request_id} Error: Task timed out after {:.2} seconds", limit.as_secs_f64()),
+                    &format!(
+                        "RequestId: {request_id} Error: Task timed out after {:.2} seconds",
+                        limit.as_secs_f64()
+                    ),
                 )
             }
             Ok(Ok(Reply::Response(body))) if body.len() > PAYLOAD_LIMIT => {
@@ -222,7 +252,9 @@ impl Host {
                 pool.idle().push(worker.rested());
                 failed(
                     "Function.ResponseSizeTooLarge",
-                    &format!("Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."),
+                    &format!(
+                        "Response payload size exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
+                    ),
                 )
             }
             Ok(Ok(Reply::Response(body))) => {
@@ -241,7 +273,10 @@ impl Host {
             }
             Ok(Ok(Reply::Exited(how))) => {
                 bill();
-                failed("Runtime.ExitError", &format!("RequestId: {request_id} Error: Runtime exited with error: {how}"))
+                failed(
+                    "Runtime.ExitError",
+                    &format!("RequestId: {request_id} Error: Runtime exited with error: {how}"),
+                )
             }
             Ok(Ok(Reply::NotTaken) | Err(_)) => return None,
         })

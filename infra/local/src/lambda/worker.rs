@@ -112,7 +112,9 @@ impl Session {
 pub(super) async fn spawn(pool: Arc<Pool>, id: u64, slot: OwnedSemaphorePermit) -> Result<Worker> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("runtime API")?;
     let address = listener.local_addr()?.to_string();
-    let child = command(&pool.function, &address)?.spawn().with_context(|| format!("start {}", pool.function.program.display()))?;
+    let child = command(&pool.function, &address)?
+        .spawn()
+        .with_context(|| format!("start {}", pool.function.program.display()))?;
     let (work, assignments) = mpsc::unbounded_channel();
     let (idle, idling) = watch::channel(None);
     let session = Arc::new(Session {
@@ -199,7 +201,12 @@ async fn supervise(
             },
         }
     };
-    debug!(function = pool.function.name, id, status = status.map(|status| status.to_string()), "a process ended");
+    debug!(
+        function = pool.function.name,
+        id,
+        status = status.map(|status| status.to_string()),
+        "a process ended"
+    );
     pool.retire(id);
     let Current { polled, init_error, invocation } = std::mem::take(&mut *session.current());
     if let Some((_, reply)) = invocation {
@@ -275,16 +282,16 @@ async fn next(session: &Session) -> Response {
     };
     session.current().invocation = Some((request_id.clone(), reply));
     let _ = taken.send(());
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
-    let trace: [u8; 12] = rand::random();
-    let trace: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
-    let seconds = (deadline - limit).as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let deadline = now + limit;
+    let seconds = now.as_secs();
+    let trace = rand::random::<u128>() >> 32;
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &request_id)
         .header("lambda-runtime-deadline-ms", deadline.as_millis().to_string())
         .header("lambda-runtime-invoked-function-arn", &session.arn)
-        .header("lambda-runtime-trace-id", format!("Root=1-{seconds:08x}-{trace};Sampled=0"))
+        .header("lambda-runtime-trace-id", format!("Root=1-{seconds:08x}-{trace:024x};Sampled=0"))
         .body(Body::from(payload))
         .unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }
@@ -296,7 +303,8 @@ fn status(status: StatusCode) -> Response {
 }
 
 fn error(code: StatusCode, kind: &str, message: &str) -> Response {
-    let mut response = Response::new(Body::from(json!({ "errorType": kind, "errorMessage": message }).to_string()));
+    let mut response =
+        Response::new(Body::from(json!({ "errorType": kind, "errorMessage": message }).to_string()));
     *response.status_mut() = code;
     response
 }

@@ -29,11 +29,7 @@ fn section(document: &Map<String, Value>, name: &str) -> Result<Map<String, Valu
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(
-        document: &Map<String, Value>,
-        values: &Values,
-        account: &'a Account,
-    ) -> Result<Self> {
+    pub(super) fn new(document: &Map<String, Value>, values: &Values, account: &'a Account) -> Result<Self> {
         let mut parameters = BTreeMap::new();
         let declared = section(document, "Parameters")?;
         for name in values.given.keys() {
@@ -42,9 +38,11 @@ impl<'a> Scope<'a> {
             }
         }
         for (name, declaration) in &declared {
-            let value = match (values.given.get(name).or_else(|| values.preset.get(name)), declaration.get("Default")) {
-                (Some(value), _) => value.clone(),
-                (None, Some(Value::String(value))) => value.clone(),
+            let value = match (
+                values.given.get(name).or_else(|| values.preset.get(name)),
+                declaration.get("Default"),
+            ) {
+                (Some(value), _) | (None, Some(Value::String(value))) => value.clone(),
                 (None, Some(Value::Number(value))) => value.to_string(),
                 (None, _) => bail!("parameter {name} has no value and no default"),
             };
@@ -68,7 +66,8 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn condition(&self, name: &str) -> Result<bool> {
-        let expression = self.conditions.get(name).ok_or_else(|| anyhow!("condition {name} does not exist"))?;
+        let expression =
+            self.conditions.get(name).ok_or_else(|| anyhow!("condition {name} does not exist"))?;
         match self.evaluate(expression)? {
             Value::Bool(value) => Ok(value),
             other => bail!("condition {name} is {other}, not true or false"),
@@ -92,7 +91,8 @@ impl<'a> Scope<'a> {
                 Ok(Value::Object(result))
             }
             Value::Array(items) => {
-                let items: Vec<Value> = items.iter().map(|item| self.evaluate(item)).collect::<Result<_>>()?;
+                let items: Vec<Value> =
+                    items.iter().map(|item| self.evaluate(item)).collect::<Result<_>>()?;
                 Ok(items.into_iter().filter(|item| item != NO_VALUE).collect())
             }
             other => Ok(other.clone()),
@@ -161,7 +161,8 @@ impl<'a> Scope<'a> {
                     .as_array()
                     .filter(|branches| branches.len() == 3)
                     .ok_or_else(|| anyhow!("Fn::If takes three arguments"))?;
-                let condition = branches[0].as_str().ok_or_else(|| anyhow!("Fn::If takes a condition's name"))?;
+                let condition =
+                    branches[0].as_str().ok_or_else(|| anyhow!("Fn::If takes a condition's name"))?;
                 self.evaluate(&branches[if self.condition(condition)? { 1 } else { 2 }])?
             }
             other if other.starts_with("Fn::") => bail!("{other} is not understood"),
@@ -230,7 +231,8 @@ impl<'a> Scope<'a> {
 
     fn resource(&self, name: &str) -> Result<(&str, &Value)> {
         let resource = self.resources.get(name).ok_or_else(|| anyhow!("nothing is named {name}"))?;
-        let kind = resource.get("Type").and_then(Value::as_str).ok_or_else(|| anyhow!("{name} has no Type"))?;
+        let kind =
+            resource.get("Type").and_then(Value::as_str).ok_or_else(|| anyhow!("{name} has no Type"))?;
         Ok((kind, resource.get("Properties").unwrap_or(&Value::Null)))
     }
 
@@ -264,7 +266,9 @@ impl<'a> Scope<'a> {
             let end = rest[start..].find('}').ok_or_else(|| anyhow!("unclosed ${{ in {template}"))? + start;
             let name = &rest[start + 2..end];
             if let Some(literal) = name.strip_prefix('!') {
-                result.push_str(&format!("${{{literal}}}"));
+                result.push_str("${");
+                result.push_str(literal);
+                result.push('}');
             } else if let Some(value) = own.get(name) {
                 result.push_str(&text(value)?);
             } else if let Some((resource, attribute)) = name.split_once('.') {

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub use resources::{
-    Api, Attribute, EventSource, Function, Index, Integration, KeyElement, Machine, Protocol, Route, Schedule,
-    Table,
+    Api, Attribute, EventSource, Function, Index, Integration, KeyElement, Machine, Protocol, Route,
+    Schedule, Table,
 };
 
 /// Who and where the stack pretends to be. Ids appear in ARNs only.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::evaluate::{Scope, api_id, stream_arn};
 use super::Stack;
+use super::evaluate::{Scope, api_id, stream_arn};
 
 /// A property that is understood and has no meaning on one machine.
 type Unused = Option<IgnoredAny>;
@@ -160,6 +160,10 @@ pub(super) fn build(scope: &Scope<'_>, folder: &Path) -> Result<Stack> {
     bail!("{}", errors.join("\n"))
 }
 
+/// What a resource may say besides its properties.
+const KEYS: [&str; 7] =
+    ["Type", "Properties", "Condition", "Metadata", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy"];
+
 fn add(
     scope: &Scope<'_>,
     folder: &Path,
@@ -169,8 +173,6 @@ fn add(
     parts: &mut ApiParts,
 ) -> Result<()> {
     let resource = resource.as_object().ok_or_else(|| anyhow!("not a mapping"))?;
-    const KEYS: [&str; 7] =
-        ["Type", "Properties", "Condition", "Metadata", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy"];
     if let Some(key) = resource.keys().find(|key| !KEYS.contains(&key.as_str())) {
         bail!("{key} is not understood");
     }
@@ -428,7 +430,9 @@ fn event_source(properties: EventSourceProperties) -> Result<EventSource> {
         crate::filter::check(&pattern)?;
         filters.push(pattern);
     }
-    if let Some(other) = properties.function_response_types.iter().find(|kind| *kind != "ReportBatchItemFailures") {
+    if let Some(other) =
+        properties.function_response_types.iter().find(|kind| *kind != "ReportBatchItemFailures")
+    {
         bail!("response type {other} is not understood");
     }
     Ok(EventSource {

@@ -125,7 +125,8 @@ async fn hear(front: Arc<Front>, client: Client, message: Message) {
     if !matches!(outcome, Outcome::Ok(_)) {
         warn!(?outcome, route, "a message was not heard");
         let request = event["requestContext"]["requestId"].clone();
-        let answer = json!({ "message": "Internal server error", "connectionId": client.id, "requestId": request });
+        let answer =
+            json!({ "message": "Internal server error", "connectionId": client.id, "requestId": request });
         front.send(&client.id, answer.to_string().into());
     }
 }

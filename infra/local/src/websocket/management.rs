@@ -52,9 +52,11 @@ impl Front {
         let outgoing = self.connections().get(id).map(|connection| connection.outgoing.clone());
         match outgoing.map(|outgoing| outgoing.try_send(Outgoing::Message(body))) {
             Some(Ok(())) => empty(StatusCode::OK),
-            Some(Err(TrySendError::Full(_))) => {
-                error(StatusCode::TOO_MANY_REQUESTS, "LimitExceededException", "Too many messages wait for the client")
-            }
+            Some(Err(TrySendError::Full(_))) => error(
+                StatusCode::TOO_MANY_REQUESTS,
+                "LimitExceededException",
+                "Too many messages wait for the client",
+            ),
             Some(Err(TrySendError::Closed(_))) | None => gone(),
         }
     }

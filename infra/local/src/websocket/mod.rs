@@ -4,7 +4,6 @@
 mod connection;
 mod management;
 
-
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,7 +82,9 @@ impl Front {
     /// The function of a route; the key `$default` if there is no route of that name.
     fn route(&self, key: &str) -> Option<(&str, &str)> {
         let find = |key: &str| self.api.routes.iter().find(|route| route.key == key);
-        find(key).or_else(|| find("$default")).map(|route| (route.key.as_str(), route.integration.function.as_str()))
+        find(key)
+            .or_else(|| find("$default"))
+            .map(|route| (route.key.as_str(), route.integration.function.as_str()))
     }
 
     /// The route key of a message, as the API's selection expression says.
@@ -133,7 +134,8 @@ impl Front {
             match upgrade.await {
                 Ok(socket) => {
                     let socket =
-                        WebSocketStream::from_raw_socket(TokioIo::new(socket), Role::Server, Some(config)).await;
+                        WebSocketStream::from_raw_socket(TokioIo::new(socket), Role::Server, Some(config))
+                            .await;
                     connection::run(self, client, socket, waiting).await;
                 }
                 Err(error) => {
@@ -155,7 +157,7 @@ impl Front {
 
     /// Asks the function of `$connect`; the response if it refuses.
     async fn ask(&self, event: &Value) -> Option<Response> {
-        let Some((_, function)) = self.route("$connect").filter(|(key, _)| *key == "$connect") else { return None };
+        let (_, function) = self.route("$connect").filter(|(key, _)| *key == "$connect")?;
         match self.functions.invoke(function, event.to_string().into()).await {
             Outcome::Ok(body) => {
                 let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -187,11 +189,14 @@ impl Front {
         self.connections().remove(&client.id);
         let minutes = crate::clock::now().duration_since(client.connected).as_secs_f64() / 60.0;
         self.meter.add(|usage| usage.connection_minutes += minutes.ceil().max(1.0));
-        let Some((_, function)) = self.route("$disconnect").filter(|(key, _)| *key == "$disconnect") else { return };
+        let Some((_, function)) = self.route("$disconnect").filter(|(key, _)| *key == "$disconnect") else {
+            return;
+        };
         let mut event = self.event(client, "$disconnect", "DISCONNECT");
         event["requestContext"]["disconnectStatusCode"] = code.into();
         event["requestContext"]["disconnectReason"] = reason.into();
-        event["headers"] = json!({ "Host": client.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": "" });
+        event["headers"] =
+            json!({ "Host": client.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": "" });
         let outcome = self.functions.invoke(function, event.to_string().into()).await;
         if !matches!(outcome, Outcome::Ok(_)) {
             warn!(?outcome, "a disconnect was not heard");
