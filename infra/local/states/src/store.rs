@@ -234,8 +234,13 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// Numbers the current revision of a machine and gives the number.
+    /// Numbers the current revision of a machine and gives the number: the one it has, if it was published before.
     pub(crate) fn publish(&mut self, machine: i64, now: Millis) -> Result<i64> {
+        let sql = "SELECT v.number FROM versions v JOIN machines m ON m.id = v.machine
+            WHERE m.id = ?1 AND v.revision = m.revision";
+        if let Some(number) = self.one(sql, [machine], |row| row.get(0))? {
+            return Ok(number);
+        }
         let transaction = self.db.transaction()?;
         transaction.execute("UPDATE machines SET versions = versions + 1 WHERE id = ?1", [machine])?;
         transaction.execute(

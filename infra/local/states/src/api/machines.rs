@@ -47,6 +47,27 @@ fn definition<'a>(request: &Request<'a>) -> Result<Option<&'a str>, ApiError> {
     Ok(text)
 }
 
+fn logging_off() -> Value {
+    json!({"level": "OFF", "includeExecutionData": false})
+}
+
+/// Where AWS would write a log. It is kept and told, and nothing is logged.
+fn logging(request: &Request<'_>) -> Result<Option<Value>, ApiError> {
+    let Some(given) = request.value("loggingConfiguration").and_then(Value::as_object) else {
+        return Ok(None);
+    };
+    let mut logging = logging_off();
+    for (field, value) in given {
+        logging[field] = value.clone();
+    }
+    let destinations = given.get("destinations").and_then(Value::as_array).map_or(0, Vec::len);
+    if destinations > 1 || (destinations == 0 && logging["level"] != "OFF") {
+        let message = "Invalid Logging Configuration: Must specify exactly one Log Destination.";
+        return Err(ApiError::new("InvalidLoggingConfiguration", message));
+    }
+    Ok(Some(logging))
+}
+
 fn settings(revision: &RevisionRow) -> Map<String, Value> {
     let mut map = Map::from_iter([
         ("definition".to_owned(), json!(revision.definition)),
@@ -82,10 +103,7 @@ impl Service {
             revision: None,
             definition: definition(request)?.unwrap_or_default().to_owned(),
             role: request.required("roleArn")?.to_owned(),
-            logging: request
-                .value("loggingConfiguration")
-                .cloned()
-                .unwrap_or_else(|| json!({"level": "OFF", "includeExecutionData": false})),
+            logging: logging(request)?.unwrap_or_else(logging_off),
             tracing: request
                 .value("tracingConfiguration")
                 .cloned()
@@ -136,19 +154,21 @@ impl Service {
         if let Some(role) = request.text("roleArn")? {
             role.clone_into(&mut wanted.role);
         }
-        for (field, place) in
-            [("loggingConfiguration", &mut wanted.logging), ("tracingConfiguration", &mut wanted.tracing)]
-        {
-            if let Some(value) = request.value(field) {
-                place.clone_from(value);
-            }
+        if let Some(logging) = logging(request)? {
+            wanted.logging = logging;
         }
-        if !same(&machine.revision, &wanted) || wanted.revision.is_none() {
+        if let Some(tracing) = request.value("tracingConfiguration") {
+            wanted.tracing.clone_from(tracing);
+        }
+        if !same(&machine.revision, &wanted) {
             wanted.revision = Some(uuid::Uuid::new_v4().to_string());
             wanted.updated = now;
             state.store.update_machine(machine.id, &wanted)?;
         }
-        let mut answer = json!({"updateDate": seconds(wanted.updated), "revisionId": wanted.revision});
+        let mut answer = json!({"updateDate": seconds(wanted.updated)});
+        if let Some(id) = &wanted.revision {
+            answer["revisionId"] = json!(id);
+        }
         if request.flag("publish")?.unwrap_or(false) {
             let number = state.store.publish(machine.id, now)?;
             answer["stateMachineVersionArn"] = json!(format!("{machine_arn}:{number}"));

@@ -45,8 +45,8 @@ pub(crate) struct Execution {
     entered: Millis,
     entered_event: u64,
     last_event: u64,
-    /// Retries done, by retrier of the state.
-    retries: Vec<u32>,
+    /// Retries done, by retrier of a task.
+    retries: Option<Vec<u32>>,
     /// Attempts made in this execution: an answer to an older one is not listened to.
     attempts: u64,
     phase: Phase,
@@ -146,7 +146,7 @@ impl Execution {
             entered: identity.started,
             entered_event: 0,
             last_event: 0,
-            retries: Vec::new(),
+            retries: None,
             attempts: 0,
             phase: Phase::Enter,
             identity,
@@ -286,8 +286,8 @@ impl Execution {
     fn context(&self) -> Value {
         let identity = &self.identity;
         let mut state = json!({"Name": self.state, "EnteredTime": iso(self.entered)});
-        if !self.retries.is_empty() {
-            state["RetryCount"] = json!(self.retries.iter().sum::<u32>());
+        if let Some(retries) = &self.retries {
+            state["RetryCount"] = json!(retries.iter().sum::<u32>());
         }
         json!({
             "Execution": {

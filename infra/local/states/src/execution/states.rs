@@ -58,8 +58,8 @@ impl Execution {
         self.entered_event =
             self.push(turn, &format!("{}StateEntered", state.kind.name()), "stateEntered", details);
         self.retries = match &state.kind {
-            Kind::Task(task) => vec![0; task.retry.len()],
-            _ => Vec::new(),
+            Kind::Task(task) => Some(vec![0; task.retry.len()]),
+            _ => None,
         };
         let outcome = match &state.kind {
             Kind::Pass { result } => {

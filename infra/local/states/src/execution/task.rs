@@ -209,7 +209,11 @@ impl Execution {
         let Some((state, task)) = self.task(turn) else { return };
         let retrier = task.retry.iter().position(|r| matches(&r.errors, &problem));
         if let Some((index, retrier)) = retrier.map(|i| (i, &task.retry[i]))
-            && let Some(done) = self.retries.get_mut(index).filter(|done| **done < retrier.max_attempts)
+            && let Some(done) = self
+                .retries
+                .as_mut()
+                .and_then(|r| r.get_mut(index))
+                .filter(|done| **done < retrier.max_attempts)
         {
             let delay = delay(retrier, *done);
             *done += 1;
