@@ -44,6 +44,7 @@ struct Lines {
     bytes: usize,
     last: Option<Timestamp>,
     file: Option<File>,
+    file_bytes: usize,
     closed: bool,
 }
 
@@ -77,7 +78,9 @@ impl Log {
                     }
                 }
             }
-            lines.file = Some(File::options().create(true).append(true).open(path)?);
+            let file = File::options().create(true).append(true).open(path)?;
+            lines.file_bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+            lines.file = Some(file);
         }
         Ok(log)
     }
@@ -97,14 +100,7 @@ impl Log {
                 _ => now,
             };
             let line = Line { ts, source, text: text.to_owned() };
-            if let Some(file) = &mut lines.file
-                && let Ok(mut json) = serde_json::to_vec(&line)
-            {
-                json.push(b'\n');
-                if let Err(error) = file.write_all(&json) {
-                    tracing::warn!(%error, "a log line was not saved");
-                }
-            }
+            lines.save(&line);
             lines.keep(line);
         }
         self.changed.send_modify(|n| *n += 1);
@@ -133,6 +129,29 @@ impl Log {
 }
 
 impl Lines {
+    fn save(&mut self, line: &Line) {
+        let Some(file) = &mut self.file else { return };
+        let saved = serde_json::to_vec(line).map_err(std::io::Error::from).and_then(|mut json| {
+            json.push(b'\n');
+            if self.file_bytes > 4 * KEPT_BYTES {
+                // What a flood pushed out of memory need not be on disk either.
+                file.set_len(0)?;
+                self.file_bytes = 0;
+                for kept in &self.kept {
+                    let mut old = serde_json::to_vec(kept)?;
+                    old.push(b'\n');
+                    file.write_all(&old)?;
+                    self.file_bytes += old.len();
+                }
+            }
+            self.file_bytes += json.len();
+            file.write_all(&json)
+        });
+        if let Err(error) = saved {
+            tracing::warn!(%error, "a log line was not saved");
+        }
+    }
+
     fn keep(&mut self, line: Line) {
         self.bytes += line.text.len() + 64;
         self.last = Some(line.ts);
@@ -272,6 +291,21 @@ mod tests {
         }
         let kept = log.select(None, None);
         assert!(kept.len() < 8 && kept.last().is_some_and(|line| line.text.starts_with('7')));
+    }
+
+    #[test]
+    fn a_flood_is_bounded_on_disk_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Log::open(&path).unwrap();
+        let text = "x".repeat(1 << 20);
+        for n in 0..40 {
+            log.append(Source::Container, &format!("{n}{text}"));
+        }
+        assert!(std::fs::metadata(&path).unwrap().len() < 6 * KEPT_BYTES as u64);
+        let again = Log::open(&path).unwrap().select(None, None);
+        assert_eq!(again.last().map(|line| line.text[..2].to_owned()).as_deref(), Some("39"));
+        assert!(again.windows(2).all(|pair| pair[0].ts < pair[1].ts));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::log::{Cutter, Log};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -143,12 +143,14 @@ impl Container {
         self.child.wait().await
     }
 
+    /// SIGTERM to the main process alone, as container runtimes do it: to pass it on is that process's business.
     pub(crate) fn terminate(&self) {
-        signal(self.group, Signal::TERM);
+        // Not reaped before `ended` or `sweep` says so, so the number is still this process's.
+        say(kill_process(self.group, Signal::TERM), self.group);
     }
 
-    pub(crate) fn kill(&self) {
-        signal(self.group, Signal::KILL);
+    fn kill(&self) {
+        say(kill_process_group(self.group, Signal::KILL), self.group);
     }
 
     /// A container dies with its main process: kills whatever else it started, and waits for the last output.
@@ -157,8 +159,8 @@ impl Container {
         if let Err(error) = self.child.wait().await {
             tracing::warn!(%error, "a container could not be waited for");
         }
-        let marker = self.marker.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || kill_marked(&marker)).await {
+        let marks = HashSet::from([std::mem::take(&mut self.marker).into_bytes()]);
+        if let Err(error) = tokio::task::spawn_blocking(move || kill_marked(&marks)).await {
             tracing::warn!(%error, "the sweep for stray processes failed");
         }
         if let Err(error) = self.guard.tell('-', self.group) {
@@ -170,11 +172,11 @@ impl Container {
     }
 }
 
-fn signal(group: Pid, signal: Signal) {
-    match kill_process_group(group, signal) {
+fn say(sent: rustix::io::Result<()>, group: Pid) {
+    match sent {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
         Err(error) => {
-            tracing::warn!(%error, group = group.as_raw_nonzero(), "a process group cannot be signalled");
+            tracing::warn!(%error, group = group.as_raw_nonzero(), "a container cannot be signalled");
         }
     }
 }
@@ -196,9 +198,9 @@ async fn pump(receiver: tokio::net::unix::pipe::Receiver, log: Arc<Log>) {
     cutter.finish(&log);
 }
 
-/// Kills every process whose environment has the entry `marker`. Does nothing where there is no `/proc`.
-pub(crate) fn kill_marked(marker: &str) {
-    for pid in marked(marker) {
+/// Kills every process whose environment has one of the entries. Does nothing where there is no `/proc`.
+pub(crate) fn kill_marked(marks: &HashSet<Vec<u8>>) {
+    for pid in marked(marks) {
         if let Err(error) = kill_process(pid, Signal::KILL)
             && error != rustix::io::Errno::SRCH
         {
@@ -207,14 +209,14 @@ pub(crate) fn kill_marked(marker: &str) {
     }
 }
 
-fn marked(marker: &str) -> Vec<Pid> {
+fn marked(marks: &HashSet<Vec<u8>>) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
         .filter(|(_, path)| {
             std::fs::read(path.join("environ"))
-                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|one| one == marker.as_bytes()))
+                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|one| marks.contains(one)))
         })
         .filter_map(|(pid, _): (i32, _)| Pid::from_raw(pid))
         .collect()

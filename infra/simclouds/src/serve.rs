@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -70,7 +70,8 @@ pub(crate) async fn accept<F: Front>(
         tasks.spawn(async move {
             let service = service_fn(move |request| whole(Arc::clone(&front), request));
             let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
+                // A connection may lie idle between two calls for as long as a client keeps it.
+                .header_read_timeout(None)
                 .serve_connection(TokioIo::new(stream), service);
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -226,6 +226,7 @@ impl Account {
             lost: false,
             change: since("Rented by User", now),
             starts: 0,
+            last_exit: None,
             meter: Meter::default(),
             spec,
         };
@@ -414,10 +415,14 @@ impl Account {
             let slot = self.slots.remove(at);
             let now = clock::now();
             self.books.archived = self.books.archived + slot.pod.rate.for_millis(slot.pod.meter.millis(now));
+            if !self.slots.iter().any(|other| other.pod.spec.name == slot.pod.spec.name) {
+                self.books.created.remove(&slot.pod.spec.name);
+            }
+            // The sum first: cut off in between, the pod counts twice rather than never.
+            self.save_books();
             if let Some(store) = &self.store {
                 store.remove_pod(&slot.pod.id);
             }
-            self.save_books();
         }
     }
 }

@@ -240,6 +240,7 @@ fn shown(slot: &Slot) -> Value {
         "lost": pod.lost,
         "alive": slot.alive,
         "starts": pod.starts,
+        "last_exit": pod.last_exit,
         "env_names": pod.spec.env.keys().collect::<Vec<_>>(),
         "rate_micros_per_hour": pod.rate,
         "paid_ms": paid,

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::log::{Log, Source};
 use crate::process::{Container, Launch};
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -272,10 +273,13 @@ impl Driver {
         }
     }
 
+    /// For the control only: RunPod's own log does not tell how a container ended, so neither does this one.
     fn say_ended(&self, ended: std::io::Result<ExitStatus>) {
-        // RunPod's own log does not tell how a container ended, so neither does this one.
         match ended {
-            Ok(status) => tracing::debug!(pod = %self.id, %status, "a container ended"),
+            Ok(status) => {
+                let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+                self.cloud.lock().observe(&self.id, |pod| pod.last_exit = code);
+            }
             Err(error) => tracing::warn!(%error, pod = %self.id, "a container cannot be waited for"),
         }
     }

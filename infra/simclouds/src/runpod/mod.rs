@@ -4,10 +4,12 @@ mod account;
 mod billing;
 mod catalogue;
 mod control;
+mod creation;
 mod drive;
 mod graphql;
 mod offers;
 mod pod;
+mod resolve;
 mod rest;
 mod schema;
 mod store;
@@ -184,8 +186,8 @@ impl Cloud {
 
     /// Takes up the pods of an earlier life as a machine takes them up after a power cut.
     async fn recover(self: &Arc<Self>, pods: Vec<pod::Pod>) -> anyhow::Result<()> {
-        let marks: Vec<_> = pods.iter().map(|pod| drive::marker(&pod.id)).collect();
-        tokio::task::spawn_blocking(move || marks.iter().for_each(|mark| kill_marked(mark))).await?;
+        let marks = pods.iter().map(|pod| drive::marker(&pod.id).into_bytes()).collect();
+        tokio::task::spawn_blocking(move || kill_marked(&marks)).await?;
         for mut pod in pods {
             if pod.gone() && !self.disks.join(&pod.id.0).exists() {
                 // Already cleared away: remembered for its bill only.

@@ -2,7 +2,8 @@
 
 use super::account::{Account, Refusal};
 use super::catalogue::{self, Availability, CUDA, DataCentre, Gpu, Tier};
-use super::rest::{Error, version};
+use super::creation::version;
+use super::rest::Error;
 use super::{Cloud, json_answer};
 use axum::body::Body;
 use hyper::Response;

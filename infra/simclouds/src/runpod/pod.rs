@@ -111,6 +111,9 @@ pub(crate) struct Pod {
     pub(crate) change: String,
     /// How often the container was started in all.
     pub(crate) starts: u64,
+    /// How its last container ended: the exit code, 128 + n for signal n. RunPod does not tell.
+    #[serde(default)]
+    pub(crate) last_exit: Option<i32>,
     pub(crate) meter: Meter,
 }
 

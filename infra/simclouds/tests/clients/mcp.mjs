@@ -17,7 +17,7 @@ async function connect(key) {
   const client = new Client({ name: 'simclouds', version: '0' })
   const env = { PATH, HOME, RUNPOD_API_BASE_URL, RUNPOD_API_KEY: key }
   const args = [join(server, 'dist/stdio.mjs')]
-  await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'inherit' }))
+  await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }))
   return client
 }
 

@@ -102,8 +102,9 @@ async fn a_stale_listing_lacks_the_new_and_shows_the_dead() {
     sim.delete(&format!("/v2/pods/{id}")).await;
     let created: jiff::Timestamp = sim.inside(&id).await["created_at"].as_str().unwrap().parse().unwrap();
     for attempt in 0.. {
-        let age = std::time::SystemTime::now().duration_since(created.into()).unwrap();
-        sim.fault(json!({"operation": "list", "mode": "stale", "lag_ms": age.as_millis() as u64 - 1})).await;
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+        let age = now - created.as_millisecond();
+        sim.fault(json!({"operation": "list", "mode": "stale", "lag_ms": age - 1})).await;
         let (_, listed) = sim.get("/v2/pods").await;
         // A slow machine answers when that moment has passed.
         if let Some(pod) = listed["pods"].get(0) {

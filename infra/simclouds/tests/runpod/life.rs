@@ -32,7 +32,21 @@ async fn an_entrypoint_that_ends_is_started_again_in_the_same_directory() {
     sim.log_until(&id, |line| line == "run 3").await;
     let pod = sim.inside(&id).await;
     assert!(pod["starts"].as_u64().unwrap() >= 3);
-    assert_eq!(pod["status"], "RUNNING");
+    assert_eq!((&pod["status"], &pod["last_exit"]), (&json!("RUNNING"), &json!(3)));
+    sim.finish().await;
+}
+
+#[tokio::test]
+async fn only_the_main_process_is_asked_to_stop() {
+    let sim = Sim::start().await;
+    let child = "(trap \"echo child was asked\" TERM; while :; do sleep 0.01; done)";
+    let script = format!("trap \"echo asked; sleep 0.1; exit 7\" TERM; {child} & echo up; wait");
+    let id = sim.pod("n", &script).await;
+    sim.log_until(&id, |line| line == "up").await;
+    sim.post(&format!("/v2/pods/{id}/action"), json!({"action": "stop"})).await;
+    sim.until(&id, "dead", |pod| pod["alive"] == false).await;
+    assert_eq!(sim.log_until(&id, |line| line == "asked").await, ["up", "asked"]);
+    assert_eq!(sim.inside(&id).await["last_exit"], 7);
     sim.finish().await;
 }
 

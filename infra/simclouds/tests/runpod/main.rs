@@ -1,6 +1,7 @@
 //! The simulated RunPod over HTTP, with real processes as pods.
 
 mod control;
+mod crowd;
 mod faults;
 mod graphql;
 mod harness;
