@@ -1,1 +1,1 @@
-//! tests
+//! Everything is in `it/`: tests through the real parts.

@@ -1,0 +1,5 @@
+//! Tests through the real parts: function processes, DynamoDB's API, WebSockets, processes as jobs. Doubles stand at
+//! the edge of the clouds alone.
+
+mod layering;
+mod machine_cases;
