@@ -101,3 +101,38 @@ async fn refusals() {
             .contains("Resource type not valid in this context: stateMachine")
     );
 }
+
+#[tokio::test]
+async fn a_revision_is_published_once_and_a_log_has_one_destination() {
+    let stack = Stack::new(Scripted::echo()).await;
+    let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}).to_string();
+    let create = json!({"name": "m", "definition": definition, "roleArn": "arn:aws:iam::000000000000:role/r", "publish": true});
+    let created = stack.call("CreateStateMachine", create.clone()).await.expect("a machine");
+    let machine = created["stateMachineArn"].as_str().expect("an ARN").to_owned();
+    let update = |body: Value| {
+        let mut body = body;
+        body["stateMachineArn"] = json!(machine);
+        body["publish"] = json!(true);
+        body
+    };
+    let same =
+        stack.call("UpdateStateMachine", update(json!({"definition": definition}))).await.expect("unchanged");
+    assert_eq!(
+        (&same["stateMachineVersionArn"], same.get("revisionId")),
+        (&json!(format!("{machine}:1")), None)
+    );
+    let role = update(json!({"roleArn": "arn:aws:iam::000000000000:role/other"}));
+    let changed = stack.call("UpdateStateMachine", role).await.expect("changed");
+    assert_eq!(changed["stateMachineVersionArn"], json!(format!("{machine}:2")));
+    assert!(changed["revisionId"].is_string());
+    assert_eq!(
+        code(&stack, "UpdateStateMachine", update(json!({"loggingConfiguration": {"level": "ALL"}}))).await,
+        "InvalidLoggingConfiguration: Invalid Logging Configuration: Must specify exactly one Log Destination."
+    );
+    let started = stack
+        .call("StartExecution", json!({"stateMachineArn": format!("{machine}:1")}))
+        .await
+        .expect("it starts");
+    let described = stack.describe(started["executionArn"].as_str().expect("an ARN")).await;
+    assert_eq!(described["stateMachineVersionArn"], json!(format!("{machine}:1")));
+}

@@ -280,3 +280,17 @@ async fn a_running_execution_keeps_the_definition_it_started_with() {
     assert_eq!(stack.end(&old).await["output"], "\"old\"");
     assert_eq!(stack.end(&new).await["output"], "\"new\"");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retrier_with_no_attempts_leads_to_the_catcher() {
+    let stack = Stack::new(Scripted::new(async |_, _| Invocation::failed("AttemptAgain", "15"))).await;
+    let definition = invoke(json!({
+        "Retry": [{"ErrorEquals": ["AttemptAgain"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}],
+        "Catch": [{
+            "ErrorEquals": ["AttemptAgain"], "Next": "Caught",
+            "Output": "{% $number($parse($states.errorOutput.Cause).errorMessage) %}"
+        }]
+    }));
+    let end = stack.run(&definition, &json!({})).await;
+    assert_eq!((&end["output"], stack.functions.calls().len()), (&json!("15"), 1));
+}
