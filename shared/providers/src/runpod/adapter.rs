@@ -24,8 +24,8 @@ use super::{
 };
 
 const NAME: &str = "runpod";
-/// The container's arguments: the runner comes with its environment.
-const ARGS: &str = r#"sh -c 'eval "$GPU_RUNNER"'"#;
+/// In front of the attempt in a pod's name.
+const PREFIX: &str = "gpu-";
 /// How many GPUs of a model are offered on one machine. Others are not what machines have.
 const COUNTS: [u32; 4] = [1, 2, 4, 8];
 /// The most lines that RunPod gives of the past.
@@ -66,38 +66,40 @@ fn gpu_and_cloud(instance_type: &str) -> (&str, Cloud) {
     }
 }
 
+/// The container's arguments in one line, as RunPod splits them: like a shell.
+fn arguments() -> String {
+    let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    runner::START_ARGS.map(|word| if plain(word) { word.to_owned() } else { runner::quote(word) }).join(" ")
+}
+
+fn pod_name(attempt: AttemptId) -> String {
+    format!("{PREFIX}{attempt}")
+}
+
+/// The attempt in a pod's name. A name that is only similar is somebody else's.
+fn attempt(name: &str) -> Option<AttemptId> {
+    name.strip_prefix(PREFIX)?.parse().ok()
+}
+
 /// RunPod behind the interface that all clouds share.
 pub struct Adapter {
     client: Client,
     clock: Arc<dyn Clock>,
     clouds: Vec<Cloud>,
-    prefix: String,
 }
 
 impl std::fmt::Debug for Adapter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Adapter")
-            .field("clouds", &self.clouds)
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
+        f.debug_struct("Adapter").field("clouds", &self.clouds).finish_non_exhaustive()
     }
 }
 
 impl Adapter {
     pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
-        let Settings { api_key, url, community, prefix } = settings;
+        let Settings { api_key, url, community } = settings;
         let mut clouds = vec![Cloud::Secure];
         clouds.extend(community.then_some(Cloud::Community));
-        Self { client: Client::new(url, api_key), clock, clouds, prefix }
-    }
-
-    fn pod_name(&self, attempt: AttemptId) -> String {
-        format!("{}-{attempt}", self.prefix)
-    }
-
-    /// The attempt in a pod's name. A name that is only similar is somebody else's.
-    fn attempt(&self, name: &str) -> Option<AttemptId> {
-        name.strip_prefix(self.prefix.as_str())?.strip_prefix('-')?.parse().ok()
+        Self { client: Client::new(url, api_key), clock, clouds }
     }
 
     fn handle(id: &str) -> Handle {
@@ -108,7 +110,7 @@ impl Adapter {
         let url = self.client.url(&["v2", "pods"]);
         let answer: wire::Pods = self.client.rest(Deed::Read, Method::GET, url, None::<&()>).await?;
         let ours = answer.pods.into_iter().filter_map(|pod| {
-            let attempt = self.attempt(pod.name.as_deref()?)?;
+            let attempt = attempt(pod.name.as_deref()?)?;
             Some(instance(&pod, attempt))
         });
         Ok(ours.collect())
@@ -148,9 +150,9 @@ impl Adapter {
         let Launch { offer, spec, env, .. } = launch;
         let (gpu, cloud) = gpu_and_cloud(&offer.instance_type);
         let body = wire::CreatePod {
-            name: &self.pod_name(launch.attempt),
+            name: &pod_name(launch.attempt),
             image: &spec.image,
-            args: ARGS,
+            args: &arguments(),
             disk: spec.disk_gib,
             env,
             gpu: wire::Gpu { id: gpu, count: offer.gpu_count },
@@ -171,7 +173,7 @@ impl Adapter {
         let count = i64::from(offer.gpu_count.max(1));
         let bid =
             Money::new((offer.price_per_hour.micros + count - 1) / count, offer.price_per_hour.currency);
-        let query = graphql::rent(launch, &self.pod_name(launch.attempt), ARGS, gpu, cloud.word(), bid);
+        let query = graphql::rent(launch, &pod_name(launch.attempt), &arguments(), gpu, cloud.word(), bid);
         let pod = self.client.graphql(Deed::Create, &query, |data: wire::Rented| data.pod).await?;
         named(&pod.id)?;
         compare(launch, &pod.id, pod.cost_per_hr.as_deref());

@@ -30,17 +30,19 @@ pub struct Settings {
     pub url: Url,
     /// Whether machines of private hosts are offered too.
     pub community: bool,
-    /// What the names of our pods begin with. Deployments that share an account need different ones, or each takes the
-    /// other's pods for its own forgotten ones.
-    pub prefix: String,
 }
 
 impl Settings {
-    /// The production service, data-centre machines alone, names that begin with `gpu`.
+    /// The production service, data-centre machines alone.
     pub fn new(api_key: ApiKey) -> Self {
         #[expect(clippy::expect_used, reason = "the constant is a URL")]
         let url = Url::parse(PRODUCTION).expect("a URL");
-        Self { api_key, url, community: false, prefix: "gpu".to_owned() }
+        Self { api_key, url, community: false }
+    }
+
+    /// The same at another base, such as a simulation's. `Err` for what is no URL.
+    pub fn at(self, url: &str) -> Result<Self, url::ParseError> {
+        Ok(Self { url: Url::parse(url)?, ..self })
     }
 }
 

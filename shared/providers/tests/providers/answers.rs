@@ -161,13 +161,13 @@ async fn offers_are_priced_and_placed() {
 
 #[tokio::test]
 async fn without_spot_prices_there_is_still_on_demand() {
-    let peer = Peer::start(|seen| match seen.target.as_str() {
-        "/graphql" => (500, vec![], "down".to_owned()),
-        _ => {
-            let gpu = r#"{"gpus": [{"id": "NVIDIA L4", "memory": 24, "secure": true, "community": false,
-                "price": {"secure": 0.43, "community": 0}, "maxCount": {"secure": 1, "community": 0}}]}"#;
-            (200, vec![], gpu.to_owned())
+    let peer = Peer::start(|seen| {
+        if seen.target == "/graphql" {
+            return (500, vec![], "down".to_owned());
         }
+        let gpu = r#"{"gpus": [{"id": "NVIDIA L4", "memory": 24, "secure": true, "community": false,
+                "price": {"secure": 0.43, "community": 0}, "maxCount": {"secure": 1, "community": 0}}]}"#;
+        (200, vec![], gpu.to_owned())
     })
     .await;
     let offers = runpod(&peer.url, KEY).offers().await.unwrap();
@@ -307,11 +307,15 @@ async fn a_cloud_that_never_answers_is_left_after_a_while() {
 
 #[tokio::test]
 async fn a_log_is_its_last_lines() {
-    let stream: String = (1..=5)
-        .map(|n| {
-            format!("id: {n}\ndata: {{\"ts\":\"x\",\"source\":\"container\",\"line\":\"line {n}\"}}\n\n")
-        })
-        .collect();
+    let line = |n| {
+        format!(
+            "id: {n}
+data: {{\"ts\":\"x\",\"source\":\"container\",\"line\":\"line {n}\"}}
+
+"
+        )
+    };
+    let stream = [1, 2, 3, 4, 5].map(line).concat();
     let peer = Peer::saying(200, &stream).await;
     let provider = runpod(&peer.url, KEY);
     assert_eq!(provider.last_log(&handle("x"), 2).await.unwrap(), ["line 4", "line 5"]);

@@ -26,7 +26,7 @@ impl Clock for Noon {
 }
 
 pub(crate) fn runpod(url: &str, key: &str) -> Arc<dyn app::ports::Provider> {
-    let settings = runpod::Settings { url: url.parse().unwrap(), ..runpod::Settings::new(ApiKey::new(key)) };
+    let settings = runpod::Settings::new(ApiKey::new(key)).at(url).unwrap();
     let registry = providers::registry(Settings { clock: Arc::new(Noon), runpod: Some(settings) });
     Arc::clone(registry.get(&"runpod".into()).unwrap())
 }
