@@ -11,8 +11,6 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{JobId, job::SealedText};
 
-use crate::machine::Unseal;
-
 /// The parameter that holds the key: 32 random bytes in base64.
 pub const KEY_PARAMETER: &str = "/secrets-key";
 
@@ -83,12 +81,6 @@ pub fn open(key: &Key, job: JobId, name: &str, sealed: &SealedText) -> Result<St
         .open_in_place(nonce, Aad::from(bound_to(job, name)), &mut sealed)
         .map_err(|_| SealError::Open)?;
     String::from_utf8(plain.to_vec()).map_err(|_| SealError::Open)
-}
-
-impl Unseal for Key {
-    fn open(&self, job: JobId, name: &str, sealed: &SealedText) -> Option<String> {
-        open(self, job, name, sealed).ok()
-    }
 }
 
 fn bound_to(job: JobId, name: &str) -> Vec<u8> {

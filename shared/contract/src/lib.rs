@@ -1,5 +1,6 @@
 //! The wire types of the HTTP API and of WebSocket messages, with their OpenAPI schema: one file for each resource.
 
+pub mod accounts;
 pub mod events;
 pub mod jobs;
 pub mod messages;

@@ -5,16 +5,17 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use crate::{jobs, offers, problem::Problem, realtime, system};
+use crate::{accounts, jobs, offers, problem::Problem, realtime, system};
 
 /// What any operation that wants a caller may answer.
 #[derive(Debug, IntoResponses)]
 #[allow(dead_code, reason = "only its attributes are read")]
 pub(crate) enum Standard {
-    /// `unauthorized`: there is no token, or it is not valid any more.
+    /// `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+    /// valid, or not any more.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
-    /// `rate_limited`: too many requests. `Retry-After` says when to come back.
+    /// `too_many_requests`: `Retry-After` says when to come back.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(#[to_schema] Problem),
     /// `internal`: the platform failed. It is not known whether the request was done.
@@ -29,13 +30,13 @@ pub(crate) enum Standard {
 #[derive(Debug, IntoResponses)]
 #[allow(dead_code, reason = "only its attributes are read")]
 pub(crate) enum Refused {
-    /// The body is not JSON.
+    /// `malformed_json`, `body_missing`: the body is not JSON.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(#[to_schema] Problem),
-    /// The body is too large.
+    /// `body_too_large`
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(#[to_schema] Problem),
-    /// The body is not declared as `application/json`.
+    /// `unsupported_media_type`: the body is not declared as `application/json`.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(#[to_schema] Problem),
 }
@@ -73,6 +74,7 @@ impl Modify for Bearer {
 /// The whole document, as OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Root::openapi()
+        .merge_from(accounts::Docs::openapi())
         .merge_from(jobs::Docs::openapi())
         .merge_from(offers::Docs::openapi())
         .merge_from(realtime::Docs::openapi())

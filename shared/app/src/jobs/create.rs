@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use domain::{
     JobId, Principal,
-    job::{Job, Spec},
+    job::{FieldError, Job, Spec},
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -61,13 +61,7 @@ pub struct Created {
 
 impl Jobs {
     /// What an earlier request with the same key was answered, if there was one.
-    ///
-    /// It comes before any check of the body's meaning: a repeat is answered as before even if the rules changed.
-    pub async fn replay(
-        &self,
-        caller: &Principal,
-        request: &Request<'_>,
-    ) -> Result<Option<Created>, JobError> {
+    async fn replay(&self, caller: &Principal, request: &Request<'_>) -> Result<Option<Created>, JobError> {
         let Some(key) = request.key else { return Ok(None) };
         let Some(earlier) = self.jobs.replay(caller.user, key).await? else { return Ok(None) };
         if earlier.digest != request.digest {
@@ -80,13 +74,15 @@ impl Jobs {
     pub async fn submit(
         &self,
         caller: &Principal,
-        draft: Draft,
+        draft: impl FnOnce() -> Result<Draft, Vec<FieldError>> + Send,
         key: &Key,
         request: &Request<'_>,
     ) -> Result<Created, JobError> {
+        // Before any look at the body's meaning: a repeat is answered as before even if the rules changed.
         if let Some(earlier) = self.replay(caller, request).await? {
             return Ok(earlier);
         }
+        let draft = draft().map_err(JobError::Invalid)?;
         let id = JobId::new(self.ids.uuid());
         self.create(caller, id, draft, key, None, request).await
     }

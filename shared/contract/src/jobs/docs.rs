@@ -29,7 +29,7 @@ pub struct Docs;
     post, path = "/v1/jobs", operation_id = "submit_job", tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header,
         description = "1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same body is \
-            answered as before, with `Idempotent-Replayed: true`, and nothing is submitted again.",
+            answered as before, with `Idempotent-Replayed: true`, and nothing is submitted again. `invalid_idempotency_key` (400) for any other key.",
         example = "nightly-2026-01-02")),
     request_body(content = SubmitJob),
     responses(
@@ -54,7 +54,9 @@ fn submit_job() {}
         (status = 200, description = "A page of jobs.", body = JobPage),
         (status = 404, description = "`not_found`: no such user.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`: `errors` names each parameter; `invalid_cursor`.", body = Problem,
+        (status = 400, description = "`invalid_cursor`: it is not one that this list gave out.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_fields`: `errors` names each parameter.", body = Problem,
             content_type = "application/problem+json"),
         Standard,
     )
@@ -136,6 +138,8 @@ fn delete_job() {}
             content_type = "application/problem+json"),
         (status = 409, description = "`job_ended`: it has ended already.", body = Problem,
             content_type = "application/problem+json"),
+        (status = 503, description = "`not_woken`: the cancellation is recorded, but it may take until the next look at the \
+            job. Repeat the request to hurry it.", body = Problem, content_type = "application/problem+json"),
         Standard,
     )
 )]

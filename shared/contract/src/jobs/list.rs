@@ -2,13 +2,16 @@
 
 use std::str::FromStr;
 
-use domain::{UserId, job::FieldError};
+use domain::{
+    UserId,
+    job::{FieldError, Status},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Job;
-use crate::{events::Status, query::Query};
+use crate::query::Query;
 
 /// A page of jobs, newest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -23,7 +26,7 @@ pub struct JobPage {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// One of these: repeated, or separated by commas.
-    #[param(value_type = Vec<Status>, explode = false, example = json!(["queued", "running"]))]
+    #[param(value_type = Vec<crate::events::Status>, explode = false, example = json!(["queued", "running"]))]
     pub status: Vec<Status>,
     /// Where the latest attempt was placed.
     #[param(example = "runpod")]
@@ -56,11 +59,11 @@ impl ListQuery {
         let mut query = Query::parse(query);
         let mut status = Vec::new();
         for word in query.all("status").iter().flat_map(|value| value.split(',')) {
-            match domain::job::Status::ALL.into_iter().find(|status| status.as_str() == word) {
-                Some(known) if !status.contains(&known.into()) => status.push(known.into()),
+            match Status::ALL.into_iter().find(|status| status.as_str() == word) {
+                Some(known) if !status.contains(&known) => status.push(known),
                 Some(_) => {}
                 None => {
-                    let known = domain::job::Status::ALL.map(domain::job::Status::as_str).join(", ");
+                    let known = Status::ALL.map(Status::as_str).join(", ");
                     query.no("status", format!("has an unknown word; known are {known}"));
                     break;
                 }
