@@ -32,9 +32,9 @@ impl Environment {
     /// A call without credentials fails when it is signed, not here.
     pub fn from_env() -> Self {
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let credentials = var("AWS_ACCESS_KEY_ID").zip(var("AWS_SECRET_ACCESS_KEY")).map(|(id, secret)| {
-            Credentials::new(id, secret, var("AWS_SESSION_TOKEN"), None, "environment")
-        });
+        let credentials = var("AWS_ACCESS_KEY_ID")
+            .zip(var("AWS_SECRET_ACCESS_KEY"))
+            .map(|(id, secret)| Credentials::new(id, secret, var("AWS_SESSION_TOKEN"), None, "environment"));
         Self {
             region: Region::new(var("AWS_REGION").unwrap_or_else(|| "us-east-1".into())),
             credentials,

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{Delete, Put, ReturnValue, TransactWriteItem, Update, builders::PutBuilder},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     ApiKeyId, SessionId, UserId,
     account::{ApiKey, Email, Session, User},
@@ -54,7 +55,7 @@ impl AccountStore for Store {
     }
 
     async fn users(&self, limit: usize, cursor: Option<&str>) -> Result<Page<User>, StoreError> {
-        let start = cursor.map(|cursor| self.user_position(cursor)).transpose()?;
+        let start = cursor.map(user_position).transpose()?;
         let page = self
             .client
             .query()
@@ -200,21 +201,23 @@ impl Store {
         let write = self.client.transact_write_items().set_transact_items(Some(rows));
         write.send().await.map(drop).map_err(transaction_error)
     }
+}
 
-    /// The index key behind a cursor of the list of users.
-    fn user_position(&self, cursor: &str) -> Result<Item, StoreError> {
-        let (id, email) = cursor.split_once('.').ok_or(StoreError::Cursor)?;
-        let id: UserId = id.parse().map_err(|_| StoreError::Cursor)?;
-        let email = Email::parse(email).map_err(|_| StoreError::Cursor)?;
-        let mut at = key(keys::user(id));
-        at.insert("gsi1pk".into(), s(USERS));
-        at.insert("gsi1sk".into(), s(email.as_str()));
-        Ok(at)
-    }
+/// The index key behind a cursor of the list of users.
+fn user_position(cursor: &str) -> Result<Item, StoreError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
+    let text = String::from_utf8(bytes).map_err(|_| StoreError::Cursor)?;
+    let (id, email) = text.split_once(' ').ok_or(StoreError::Cursor)?;
+    let id: UserId = id.parse().map_err(|_| StoreError::Cursor)?;
+    let email = Email::parse(email).map_err(|_| StoreError::Cursor)?;
+    let mut at = key(keys::user(id));
+    at.insert("gsi1pk".into(), s(USERS));
+    at.insert("gsi1sk".into(), s(email.as_str()));
+    Ok(at)
 }
 
 fn user_cursor(id: UserId, email: &Email) -> String {
-    format!("{id}.{email}")
+    URL_SAFE_NO_PAD.encode(format!("{id} {email}"))
 }
 
 /// The row of a user as it will be, one version on.

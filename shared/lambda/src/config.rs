@@ -169,7 +169,8 @@ mod tests {
             ("PARAMETER_PREFIX", "/gpu/dev"),
         ];
         Config::read(|name| {
-            let find = |list: &[(&str, &str)]| list.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            let find =
+                |list: &[(&str, &str)]| list.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
             find(changes).or_else(|| find(&base))
         })
     }
@@ -179,13 +180,20 @@ mod tests {
         let config = variables(&[("RUNPOD_URL", ""), ("FIRST_ADMIN_EMAIL", "")]).unwrap();
         assert_eq!(config.api_url, "http://127.0.0.1:8080");
         assert_eq!((config.heartbeat, config.watched), (Duration::from_secs(60), Duration::from_secs(2)));
-        assert_eq!((config.registration, config.runpod_url, config.first_admin), (Registration::Closed, None, None));
+        assert_eq!(
+            (config.registration, config.runpod_url, config.first_admin),
+            (Registration::Closed, None, None)
+        );
     }
 
     #[test]
     fn values_are_read() {
-        let config =
-            variables(&[("HEARTBEAT_SECONDS", "0.5"), ("REGISTRATION", "open"), ("DEFAULT_CONCURRENCY", "3")]).unwrap();
+        let config = variables(&[
+            ("HEARTBEAT_SECONDS", "0.5"),
+            ("REGISTRATION", "open"),
+            ("DEFAULT_CONCURRENCY", "3"),
+        ])
+        .unwrap();
         assert_eq!((config.heartbeat, config.default_concurrency), (Duration::from_millis(500), 3));
         assert_eq!(config.registration, Registration::Open);
     }
@@ -202,9 +210,14 @@ mod tests {
         ])
         .unwrap_err()
         .to_string();
-        for name in
-            ["TABLE_NAME", "API_URL", "HEARTBEAT_SECONDS", "DEFAULT_CONCURRENCY", "REGISTRATION", "FIRST_ADMIN_EMAIL"]
-        {
+        for name in [
+            "TABLE_NAME",
+            "API_URL",
+            "HEARTBEAT_SECONDS",
+            "DEFAULT_CONCURRENCY",
+            "REGISTRATION",
+            "FIRST_ADMIN_EMAIL",
+        ] {
             assert!(error.contains(name), "{name} in {error}");
         }
         assert!(!error.contains("JOB_MACHINE_ARN"), "{error}");

@@ -25,7 +25,7 @@ mod system;
 pub use aws::Secret;
 pub use config::Config;
 pub use http::{AdminCaller, Body, Caller, Params, Path, Problem, SessionCaller, SourceAddress};
-pub use machine::Carrier;
 pub use lambda_runtime::{Error, LambdaEvent as Event};
+pub use machine::Carrier;
 pub use platform::Platform;
 pub use system::{RandomIds, SystemClock};

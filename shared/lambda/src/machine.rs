@@ -70,7 +70,9 @@ async fn make(platform: &Platform) -> Result<Machine, SetUpError> {
             watched_seconds: config.watched.as_secs_f64(),
             boot_check_seconds: u32::try_from(config.boot_check.as_secs()).unwrap_or(u32::MAX).max(1),
             concurrency: config.default_concurrency,
-            capacity_backoff_seconds: u32::try_from(config.capacity_backoff.as_secs()).unwrap_or(u32::MAX).max(1),
+            capacity_backoff_seconds: u32::try_from(config.capacity_backoff.as_secs())
+                .unwrap_or(u32::MAX)
+                .max(1),
         },
     })
 }

@@ -48,7 +48,12 @@ pub enum SigningError {
 impl Platform {
     /// The platform that the process's environment describes.
     pub fn from_env() -> Result<Self, ConfigErrors> {
-        Ok(Self::new(Config::from_env()?, Environment::from_env(), Arc::new(SystemClock), Arc::new(RandomIds)))
+        Ok(Self::new(
+            Config::from_env()?,
+            Environment::from_env(),
+            Arc::new(SystemClock),
+            Arc::new(RandomIds),
+        ))
     }
 
     /// A platform from its parts.
@@ -142,10 +147,12 @@ impl From<StoreError> for crate::Problem {
                 "conflict",
                 "Somebody else changed this at the same time. Read it again, then repeat the request if it still applies.",
             ),
-            StoreError::Cursor => Self::bad_request(
+            StoreError::Cursor => Self::new(
+                http::StatusCode::UNPROCESSABLE_ENTITY,
                 "invalid_cursor",
                 "The cursor is not one that this list gave out. Start again without one.",
-            ),
+            )
+            .with_field("cursor", "is not one that this list gave out"),
             StoreError::Busy(_) => Self::unavailable(error),
             StoreError::LimitReached | StoreError::Other(_) => Self::internal(error),
         }

@@ -94,7 +94,12 @@ impl Keys {
     }
 
     /// A token for `principal` in `session`, good from `now` on.
-    pub fn issue(&self, principal: Principal, session: SessionId, now: Timestamp) -> Result<String, KeyError> {
+    pub fn issue(
+        &self,
+        principal: Principal,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<String, KeyError> {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(self.kid.clone());
         let claims = Claims {

@@ -4,8 +4,8 @@
 use utoipa::OpenApi;
 
 use super::{
-    ApiKeys, ChangePassword, CreatedApiKey, EditMe, EditUser, Example, ListUsers, Login, NewApiKey, Refresh, Register,
-    Session, User, UserPage,
+    ApiKeys, ChangePassword, CreatedApiKey, EditMe, EditUser, Example, ListUsers, Login, NewApiKey, Refresh,
+    Register, Session, User, UserPage,
 };
 use crate::openapi::{Refused, Standard};
 use crate::problem::Problem;

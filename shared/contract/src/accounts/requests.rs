@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_password_is_not_printed() {
-        let login: Login = serde_json::from_value(json!({"email": "a@example.com", "password": "not-shown"})).unwrap();
+        let login: Login =
+            serde_json::from_value(json!({"email": "a@example.com", "password": "not-shown"})).unwrap();
         assert!(!format!("{login:?}").contains("not-shown"));
     }
 }

@@ -59,7 +59,9 @@ async fn credential(parts: &Parts, platform: &Platform) -> Result<Credential, Pr
         });
     }
     match platform.keys().await?.check(bearer, now) {
-        Ok(claims) => Ok(Credential::Token(SessionCaller { principal: claims.principal(), session: claims.sid })),
+        Ok(claims) => {
+            Ok(Credential::Token(SessionCaller { principal: claims.principal(), session: claims.sid }))
+        }
         Err(Refused::Expired) => Err(Problem::unauthorized(
             "token_expired",
             "The access token has expired. Get the next one at POST /v1/auth/refresh.",

@@ -1,6 +1,6 @@
 //! Where a request comes from, and what it asks for, as API Gateway says it.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt::Write};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -43,7 +43,8 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for b in text.bytes() {
         if is_foreign(b) {
-            escaped.push_str(&format!("%{b:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{b:02X}");
         } else {
             escaped.push(char::from(b));
         }

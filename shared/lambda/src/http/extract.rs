@@ -2,7 +2,7 @@
 
 use axum::{
     RequestPartsExt,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request},
 };
 use domain::job::FieldError;
 use http::{HeaderMap, StatusCode, header, request::Parts};
@@ -21,19 +21,40 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "Send the body as JSON with `Content-Type: application/json`.",
-            ));
+        let json = is_json(request.headers());
+        let bytes = read(request).await?;
+        if !json {
+            return Err(not_json());
         }
-        let bytes = axum::body::to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| {
-            let detail = format!("The body is larger than {BODY_LIMIT} bytes. Send less.");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-        })?;
         parsed(&bytes).map(Self)
     }
+}
+
+/// A body that may be left out.
+impl<T: DeserializeOwned, S: Sync> OptionalFromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Problem> {
+        let json = is_json(request.headers());
+        let bytes = read(request).await?;
+        match bytes.is_empty() {
+            true => Ok(None),
+            false if json => parsed(&bytes).map(|value| Some(Self(value))),
+            false => Err(not_json()),
+        }
+    }
+}
+
+async fn read(request: Request) -> Result<axum::body::Bytes, Problem> {
+    axum::body::to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| {
+        let detail = format!("The body is larger than {BODY_LIMIT} bytes. Send less.");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    })
+}
+
+fn not_json() -> Problem {
+    let detail = "Send the body as JSON with `Content-Type: application/json`.";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -48,12 +69,19 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let malformed = |error: &serde_json::Error| {
-        Problem::bad_request("malformed_json", format!("The body is not JSON: {}.", shown(&error.to_string())))
+        Problem::bad_request(
+            "malformed_json",
+            format!("The body is not JSON: {}.", shown(&error.to_string())),
+        )
     };
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() { FieldError::new(field(path), shown(&without_position(&inner))).into() } else { malformed(&inner) }
+        if inner.is_data() {
+            FieldError::new(field(path), shown(&without_position(&inner))).into()
+        } else {
+            malformed(&inner)
+        }
     })?;
     json.end().map_err(|error| malformed(&error))?;
     Ok(value)

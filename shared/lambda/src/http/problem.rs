@@ -61,7 +61,8 @@ impl Problem {
     /// 422: some fields are not acceptable.
     pub fn invalid(errors: impl IntoIterator<Item = FieldError>) -> Self {
         let errors = errors.into_iter().map(|error| Field { field: error.field, message: error.message });
-        let detail = "Some fields of the request are not acceptable; errors names each and says what would be.";
+        let detail =
+            "Some fields of the request are not acceptable; errors names each and says what would be.";
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail);
         Self { errors: errors.collect(), ..problem }
     }
@@ -91,12 +92,17 @@ impl Problem {
     /// What the router or a part of it refused without words of ours.
     pub(super) fn from_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
-            StatusCode::NOT_FOUND => ("no_such_route", "There is nothing at this path; /v1/openapi.json lists what there is."),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "This path does not take that method; the Allow header lists those that it takes.")
+            StatusCode::NOT_FOUND => {
+                ("no_such_route", "There is nothing at this path; /v1/openapi.json lists what there is.")
             }
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "method_not_allowed",
+                "This path does not take that method; the Allow header lists those that it takes.",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "The body is too large. Send less."),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "The body's Content-Type is not taken here."),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "The body's Content-Type is not taken here.")
+            }
             status if status.is_server_error() => {
                 ("internal", "Something went wrong on our side. Tell the operator the request_id.")
             }

@@ -41,7 +41,12 @@ fn routes() -> Router {
         .route("/v1/jobs/{id}", get(|Path(id): Path<JobId>| async move { id.to_string() }))
         .route("/v1/address", get(|SourceAddress(address): SourceAddress| async move { address }))
         .route("/v1/fault", get(|| async { Problem::internal(Cause) }))
-        .route("/v1/wait", get(|| async { Problem::too_many("slow_down", "Wait.", std::time::Duration::from_millis(1_200)) }))
+        .route(
+            "/v1/wait",
+            get(|| async {
+                Problem::too_many("slow_down", "Wait.", std::time::Duration::from_millis(1_200))
+            }),
+        )
 }
 
 /// The answer to a request: status, headers, body.
@@ -70,7 +75,8 @@ async fn send(method: &str, path: &str, headers: Value, body: Option<&str>) -> (
 }
 
 async fn submit(body: &str) -> (u64, Wire) {
-    let (status, headers, body) = send("POST", "/v1/jobs", json!({"content-type": "application/json"}), Some(body)).await;
+    let (status, headers, body) =
+        send("POST", "/v1/jobs", json!({"content-type": "application/json"}), Some(body)).await;
     assert_eq!(headers["content-type"], "application/problem+json");
     (status, serde_json::from_str(&body).unwrap())
 }
@@ -86,7 +92,8 @@ async fn get_problem(path: &str) -> (u64, Value, Wire) {
 async fn a_good_request_is_answered() {
     let body = json!({"name": "train", "gpu": {"count": 1}}).to_string();
     let (status, headers, body) =
-        send("POST", "/v1/jobs", json!({"content-type": "application/json; charset=utf-8"}), Some(&body)).await;
+        send("POST", "/v1/jobs", json!({"content-type": "application/json; charset=utf-8"}), Some(&body))
+            .await;
     assert_eq!((status, body.as_str()), (200, "train"));
     assert_eq!(headers["x-request-id"], "invocation-1");
     assert_eq!(headers["cache-control"], "no-store");
@@ -115,18 +122,23 @@ async fn a_wrong_field_is_named_by_its_path() {
 
 #[tokio::test]
 async fn what_is_not_json_is_refused() {
-    for (body, code) in
-        [("", "body_missing"), ("{", "malformed_json"), ("{} x", "malformed_json"), ("\u{0}", "malformed_json")]
-    {
+    for (body, code) in [
+        ("", "body_missing"),
+        ("{", "malformed_json"),
+        ("{} x", "malformed_json"),
+        ("\u{0}", "malformed_json"),
+    ] {
         let (status, problem) = submit(body).await;
         assert_eq!((status, problem.code.as_str()), (400, code), "{body:?}");
     }
     let body = json!({"name": "x", "gpu": {"count": 1}}).to_string();
     for content_type in ["text/plain", "application/x-www-form-urlencoded", ""] {
-        let (status, _, body) = send("POST", "/v1/jobs", json!({"content-type": content_type}), Some(&body)).await;
+        let (status, _, body) =
+            send("POST", "/v1/jobs", json!({"content-type": content_type}), Some(&body)).await;
         assert_eq!((status, body.contains("unsupported_media_type")), (415, true), "{content_type}");
     }
-    let (status, problem) = submit(&json!({"name": "x".repeat(BODY_LIMIT), "gpu": {"count": 1}}).to_string()).await;
+    let (status, problem) =
+        submit(&json!({"name": "x".repeat(BODY_LIMIT), "gpu": {"count": 1}}).to_string()).await;
     assert_eq!((status, problem.code.as_str()), (413, "body_too_large"));
 }
 
