@@ -125,16 +125,10 @@ impl Machine {
             tracing::error!(attempt.id = %attempt.id, provider = %attempt.offer.provider, "no credentials to give an instance back");
             return Err(StepError::Releasing);
         };
+        // A create call that was delivered twice, or whose answer was lost, leaves instances that no row knows.
         let mut handles: Vec<_> = attempt.handle.iter().cloned().collect();
-        if attempt.handle.is_none() || attempt.asked > 1 {
-            let found = provider.find(attempt.id, &attempt.offer).await?;
-            handles.extend(
-                found
-                    .into_iter()
-                    .map(|instance| instance.handle)
-                    .filter(|h| attempt.handle.as_ref() != Some(h)),
-            );
-        }
+        let found = provider.find(attempt.id, &attempt.offer).await?;
+        handles.extend(found.into_iter().map(|i| i.handle).filter(|handle| attempt.handle.as_ref() != Some(handle)));
         let mut left = false;
         for handle in handles {
             left |= !release(provider.as_ref(), &handle).await?;

@@ -86,8 +86,7 @@ pub struct Attempt {
     pub offer: Offer,
     /// When the intent was written: before the provider is called.
     pub intended_at: Timestamp,
-    /// How often the provider was asked to create it. Each ask is written before it is made, so that more than one tells
-    /// the end of the attempt to look for instances beside the one it knows.
+    /// How often the provider was asked to create it; written before each ask.
     pub asked: u32,
     /// Set once the provider's answer is known; an attempt without one is searched for by its token.
     pub handle: Option<Handle>,
