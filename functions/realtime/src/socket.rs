@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use app::{
-    ports::{Connection, Push, PushError, StoreError, Topic},
+    ports::{Connection, PushError, StoreError, Topic},
     realtime::{CONNECTION_LIFE, Realtime, Refusal},
 };
 use contract::messages::{

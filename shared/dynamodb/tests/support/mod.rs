@@ -17,6 +17,8 @@ pub(crate) const TABLE: &str = "gpu-test";
 /// An empty table, in memory, for as long as the test's runtime lives.
 pub(crate) struct Table {
     pub(crate) store: Store,
+    /// Where the table is served.
+    pub(crate) url: String,
     /// For what the store's interface does not show.
     pub(crate) client: Client,
 }
@@ -26,9 +28,10 @@ impl Table {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port");
         tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().expect("a database in memory")));
-        let client = aws::Environment::at(format!("http://{address}")).dynamodb();
+        let url = format!("http://{address}");
+        let client = aws::Environment::at(&url).dynamodb();
         create(&client).await;
-        Self { store: Store::new(client.clone(), TABLE), client }
+        Self { store: Store::new(client.clone(), TABLE), url, client }
     }
 }
 
