@@ -130,9 +130,20 @@ async fn a_process_has_its_own_environment_and_is_kept_warm() {
     let names = first["names"].as_array().unwrap();
     assert!(names.contains(&json!("AWS_ENDPOINT_URL")));
     assert!(!names.iter().any(|name| name.as_str().unwrap().starts_with("CARGO")), "{names:?}");
-    // Two at once are two processes
-    let (left, right) = tokio::join!(client.get("/v1/environment"), client.get("/v1/environment"));
-    assert_ne!(left.1["process"], right.1["process"]);
+    // While it is busy another one serves
+    client.fault(json!({ "edge": "dynamodb", "operation": "PutItem", "mode": "hang" })).await;
+    let busy = client.put(json!({ "key": "late" }));
+    let meanwhile = async {
+        while client.control(http::Method::GET, "faults", None).await["faults"][0]["hits"] != 1 {
+            tokio::task::yield_now().await;
+        }
+        let (_, other) = client.get("/v1/environment").await;
+        client.control(http::Method::DELETE, "faults", None).await;
+        other
+    };
+    let (status, other) = tokio::join!(busy, meanwhile);
+    assert_eq!(status, 201);
+    assert_ne!(first["process"], other["process"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
