@@ -1,5 +1,8 @@
 //! Tests through the real parts: function processes, DynamoDB's API, WebSockets, processes as jobs. Doubles stand at
 //! the edge of the clouds alone.
 
+mod crash;
 mod layering;
+mod life;
 mod machine_cases;
+mod support;

@@ -1,0 +1,189 @@
+//! A client of the API, as a user's program is one.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Stack;
+
+/// A signed-in user.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    http: reqwest::Client,
+    api: String,
+    pub(crate) email: String,
+    pub(crate) id: String,
+    pub(crate) token: String,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self.body
+    }
+
+    /// A problem with this status and code; the fields that it names.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Vec<String> {
+        let kind = self.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(kind, "application/problem+json", "{}", self.body);
+        assert_eq!(self.body["code"], code, "{}", self.body);
+        assert!(self.body["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{}", self.body);
+        let errors = self.body["errors"].as_array().into_iter().flatten();
+        errors.filter_map(|error| error["field"].as_str()).map(str::to_owned).collect()
+    }
+}
+
+pub(crate) const PASSWORD: &str = "correct-horse-battery-fake";
+
+impl User {
+    pub(crate) async fn register(stack: &Stack, email: &str) -> Self {
+        let mut user = Self {
+            http: stack.http.clone(),
+            api: stack.api.clone(),
+            email: email.to_owned(),
+            id: String::new(),
+            token: String::new(),
+        };
+        let account = json!({ "email": email, "password": PASSWORD });
+        user.post("/v1/auth/register", &account).await.expect(201);
+        let session = user.post("/v1/auth/login", &account).await.expect(200);
+        session["access_token"].as_str().expect("a token").clone_into(&mut user.token);
+        let me = user.get("/v1/me").await.expect(200);
+        me["id"].as_str().expect("an id").clone_into(&mut user.id);
+        user
+    }
+
+    /// Nobody in particular.
+    pub(crate) fn anonymous(stack: &Stack) -> Self {
+        let (http, api) = (stack.http.clone(), stack.api.clone());
+        Self { http, api, email: String::new(), id: String::new(), token: String::new() }
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.api));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Self::answer(request).await
+    }
+
+    async fn answer(request: reqwest::RequestBuilder) -> Answer {
+        let answer = request.send().await.expect("an answer");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, headers, body }
+    }
+
+    /// A body as it is, whatever it is.
+    pub(crate) async fn post_raw(&self, path: &str, body: Vec<u8>) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.api)).header("content-type", "application/json");
+        Self::answer(request.bearer_auth(&self.token).body(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body), &[]).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, Some(body), &[]).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, &[]).await
+    }
+
+    /// Submits a job that must be accepted; its id.
+    pub(crate) async fn submit(&self, job: &Value) -> String {
+        let job = self.post("/v1/jobs", job).await.expect(201);
+        job["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(crate) async fn job(&self, id: &str) -> Value {
+        self.get(&format!("/v1/jobs/{id}")).await.expect(200)
+    }
+
+    /// Every event of a job so far.
+    pub(crate) async fn events(&self, id: &str) -> Vec<Value> {
+        let page = self.get(&format!("/v1/jobs/{id}/events?limit=500")).await.expect(200);
+        page["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    pub(crate) async fn log(&self, id: &str) -> String {
+        let log = self.get(&format!("/v1/jobs/{id}/log")).await.expect(200);
+        log["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the job has an event of this type, or has ended.
+    pub(crate) async fn until(&self, id: &str, kind: &str) -> Value {
+        self.listen(id, |message| message["event"]["type"] == kind || message["type"] == "completion").await;
+        self.job(id).await
+    }
+
+    /// Waits until the job has ended, and gives it back.
+    pub(crate) async fn ended(&self, id: &str) -> Value {
+        self.listen(id, |message| message["type"] == "completion").await;
+        self.job(id).await
+    }
+
+    /// Hears of the job until `enough`. A push that a fault swallowed is made good by the next pong's replay: the
+    /// subscription is renewed from time to time.
+    async fn listen(&self, id: &str, enough: impl Fn(&Value) -> bool) {
+        let heard = tokio::time::timeout(Duration::from_secs(120), async {
+            loop {
+                let renew = tokio::time::timeout(Duration::from_secs(3), self.listen_once(id, &enough)).await;
+                if renew == Ok(true) {
+                    return;
+                }
+            }
+        });
+        if heard.await.is_err() {
+            let events = self.events(id).await;
+            panic!("job {id} did not get there: {:#}", Value::Array(events));
+        }
+    }
+
+    async fn listen_once(&self, id: &str, enough: &impl Fn(&Value) -> bool) -> bool {
+        let ticket = self.post("/v1/realtime/ticket", &json!({})).await;
+        let Some(url) = ticket.body["url"].as_str() else { return false };
+        let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url).await else { return false };
+        let subscribe = json!({ "action": "subscribe", "job_id": id, "after": 0 });
+        if socket.send(Message::text(subscribe.to_string())).await.is_err() {
+            return false;
+        }
+        while let Some(Ok(message)) = socket.next().await {
+            let Message::Text(text) = message else { continue };
+            let message: Value = serde_json::from_str(&text).expect("JSON");
+            let batch = message["messages"].as_array().cloned();
+            if batch.unwrap_or_else(|| vec![message]).iter().any(enough) {
+                return true;
+            }
+        }
+        false
+    }
+}
