@@ -50,7 +50,10 @@ impl Driver {
         loop {
             let wish = *self.wish.borrow_and_update();
             // A stop and a start in quick succession are seen here as a start only.
-            booted &= self.pod().is_some_and(|pod| pod.status != Status::Provisioning);
+            if booted && self.pod().is_some_and(|pod| pod.status == Status::Provisioning) {
+                booted = false;
+                self.wipe();
+            }
             let woken = match wish {
                 Wish::Run { .. } if !booted => match self.boot().await {
                     Some(works) => {

@@ -74,7 +74,12 @@ async fn stop_releases_the_machine_and_start_boots_it_afresh() {
     let (status, started) = sim.post(&action, json!({"action": "start"})).await;
     assert_eq!((status.as_u16(), &started["status"]), (200, &json!("PROVISIONING")));
     sim.until(&id, "started twice", |pod| pod["starts"] == 2).await;
-    let lines = sim.log_until(&id, |line| line == "up").await;
+    let ups = std::cell::Cell::new(0);
+    let second = |line: &str| {
+        ups.set(ups.get() + u32::from(line == "up"));
+        ups.get() == 2
+    };
+    let lines = sim.log_until(&id, second).await;
     assert!(!lines.iter().any(|line| line == "kept"));
     assert_eq!(sim.post(&action, json!({"action": "restart"})).await.0, 200);
     sim.until(&id, "started three times", |pod| pod["starts"] == 3).await;
