@@ -74,6 +74,14 @@ impl Sender {
     }
 }
 
+/// Pairs of hexadecimal digits: how a runner sends bytes whose HTTP client would cut them at a NUL.
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some((digit(*high)? * 16 + digit(*low)?) as u8)).collect();
+    if rest.is_empty() { bytes } else { None }
+}
+
 /// Digits only: `str::parse` would also take a plus sign.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -96,10 +104,7 @@ mod tests {
                 _ => None,
             })
         };
-        assert_eq!(
-            parse(Some("5f-A"), Some("7")),
-            Ok(Sender { runner_id: "5f-A".into(), sequence: 7 })
-        );
+        assert_eq!(parse(Some("5f-A"), Some("7")), Ok(Sender { runner_id: "5f-A".into(), sequence: 7 }));
         assert_eq!(parse(None, Some("7")), Err(Error::MissingHeader(RUNNER_ID)));
         assert_eq!(parse(Some("a"), None), Err(Error::MissingHeader(RUNNER_SEQ)));
         for bad in ["0", "-1", "+1", "", "1.0", "99999999999999999999"] {

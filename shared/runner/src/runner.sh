@@ -30,12 +30,12 @@ size() { echo $(($(wc -c <"$1"))); }
 alarm() {
   hush "$1"
   (
-    _s=
+    _s=${!-}
     trap '' TERM INT HUP # as everywhere in the background: a signal to the whole group is the main process's affair
-    trap 'kill -s USR1 "$_s"; exit 0' USR1
-    sleep "$2" 3>&- & _s=$!
+    trap '[ "$!" = "$_s" ] || kill -s KILL "$!"; exit 0' USR1
+    sleep "$2" 3>&- &
     # a sleep without decimals refuses at once
-    wait "$_s" || { sleep $((${2%%.*} + 1)) 3>&- & _s=$!; wait "$_s"; }
+    wait "$!" || { sleep $((${2%%.*} + 1)) 3>&- & wait "$!"; }
     echo "$1" >&3
   ) </dev/null >/dev/null 2>&1 &
   eval "_t_$1=\$!"
@@ -56,10 +56,11 @@ send() {
   wget)
     sed 's/^/header = /' "$_d/head" >"$_d/conf"
     wget --config="$_d/conf" -S -T 30 -t 1 -O "$_d/reply" --post-file="$_d/body" "$_url" 2>&1 | status ;;
-  busybox) # its only way to give a header is an argument
+  busybox) # its only way to give a header is an argument; without -T in its help it crashes on it
     set --
+    case $_help in *' -T '*) set -- -T 30 ;; esac
     while read -r _h; do set -- "$@" --header "$_h"; done <"$_d/head"
-    if _o=$(wget -q -T 30 -O "$_d/reply" "$@" --post-file "$_d/body" "$_url" 2>&1); then echo 200
+    if _o=$(wget -q -O "$_d/reply" "$@" --post-file "$_d/body" "$_url" 2>&1); then echo 200
     else echo "$_o" | status; fi ;;
   python3) python3 -I -S -c "$_python" "$_url" "$_d/head" "$_d/body" "$_d/reply" ;;
   esac
@@ -75,6 +76,7 @@ post() {
   _busy=1
   ( trap '' TERM INT HUP; echo "sent $(send)" >&3 ) </dev/null >/dev/null 2>&1 &
   _sender=$!
+  alarm stuck 90
 }
 
 # ---- The log: capture cuts it into pieces of at most 192 KiB; take picks up the oldest that is not yet delivered.
@@ -88,8 +90,9 @@ capture() {
     while [ "$_len" -lt 98304 ]; do
       dd bs=16384 count=6 2>"$_d/dd" | tee -a "$_f"
       _len=$(size "$_f")
-      read -r _r _ <"$_d/dd" # `0+6 records in`: fewer than six means the end
-      case $_r in [0-6]+[0-6]) [ $((_r)) -ge 6 ] || return ;; *) return ;; esac
+      while read -r _r _w _; do [ "$_w" != records ] || break; done <"$_d/dd"
+      # `0+6 records in`: fewer than six means the end
+      case $_r in [0-6]+[0-6]) [ $((${_r%+*} + ${_r#*+})) -ge 6 ] || return ;; *) return ;; esac
     done
     [ "$_at" -lt "$_keep" ] || set -- "$@" "$_at"
     _at=$((_at + _len))
@@ -151,7 +154,7 @@ hello() {
     # How the cloud names this machine: of two that were made for one attempt, it tells which has it
     _n=${GPU_INSTANCE_ID:-${RUNPOD_POD_ID-}}
     case $_n in '' | *[!A-Za-z0-9._-]*) ;; *) echo "instance $_n" ;; esac
-    [ ! -s "$_d/gpus" ] || tr -cd '[:print:]\n' <"$_d/gpus" | sed -n '/,/s/^/gpu /p'
+    [ ! -s "$_d/gpus" ] || tr -cd ' -~\n' <"$_d/gpus" | sed -n '/,/s/^/gpu /p'
     _n=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null) && echo "cpus $_n"
     { read -r _ _n _ </proc/meminfo; } 2>/dev/null && echo "memory_kib $_n"
   } >"$_d/body"
@@ -165,10 +168,18 @@ report() {
     [ ! -s "$_d/metrics" ] || echo "X-Gpu-Metrics: $(cat "$_d/metrics")"
   } >>"$_d/head"
   rm -f "$_d/metrics"
-  if [ "$_len" -gt 0 ] && has gzip && gzip -c <"$_d/chunk" >"$_d/body" 2>/dev/null; then
-    echo "Content-Encoding: gzip" >>"$_d/head"
+  _coding=
+  if [ "$_len" -gt 0 ] && has gzip && gzip -c <"$_d/chunk" >"$_d/body" 2>/dev/null; then _coding=gzip
   else cat "$_d/chunk" >"$_d/body"; fi
+  if [ "$_client" = busybox ] && [ "$_len" -gt 0 ]; then
+    mv "$_d/body" "$_d/raw"
+    hex <"$_d/raw" >"$_d/body"
+    _coding=${_coding:+$_coding, }x-hex
+  fi
+  [ -z "$_coding" ] || echo "Content-Encoding: $_coding" >>"$_d/head"
 }
+# The wget of busybox cuts a body at its first NUL
+hex() { od -An -v -tx1 | tr -d ' \n'; }
 farewell() {
   letter exit
   _n=0
@@ -177,6 +188,7 @@ farewell() {
     echo "code $_code"
     echo "reason $_reason"
     if [ "$_n" -gt 65536 ]; then echo "output_too_large $_n"
+    elif [ "$_n" -gt 0 ] && [ "$_client" = busybox ]; then echo output_hex; hex <"$_d/out/output"
     elif [ "$_n" -gt 0 ]; then echo output; cat "$_d/out/output"; fi
   } >"$_d/body"
 }
@@ -199,6 +211,8 @@ next() {
   post
 }
 sent() {
+  [ "$_busy" ] || return 0
+  hush stuck
   wait "$_sender" 2>/dev/null
   _busy=
   case $_msg:$1 in
@@ -308,7 +322,8 @@ launch() {
     unset GPU_COMMAND
     # $0 is a file that is made only if the command could not be executed
     # shellcheck disable=SC2016
-    set -- sh -c 'trap '\''echo >"$0"'\'' EXIT; trap - INT QUIT; exec "$@"' "$_d/failed" "$@"
+    set -- sh -c 'trap '\''echo >"$0"'\'' EXIT; trap - INT QUIT
+      shopt -s execfail 2>/dev/null; exec "$@"; exit' "$_d/failed" "$@"
     if has setsid; then set -- setsid "$@"; elif [ "${BASH_VERSION-}" ]; then set -m; fi
     if [ "$_client" ]; then "$@" </dev/null >"$_d/log" 2>&1 3>&- &
     else "$@" </dev/null 3>&- & fi
@@ -350,11 +365,13 @@ drained() {
 }
 # A cloud may restart a container whose entrypoint ends, so it waits to be taken down.
 idle() {
-  for _e in tick timeout grace drain eof probed metrics; do hush "$_e"; done
+  for _e in stuck tick timeout grace drain eof probed metrics; do hush "$_e"; done
   rm -rf "$_d"
   [ -z "$_term" ] || exit "$_code"
-  trap 'exit "$_code"' TERM INT HUP
-  while :; do read -r _ <&3; done
+  while :; do
+    read -r _e <&3
+    [ "$_e" != term ] || exit "$_code"
+  done
 }
 
 # ---- Begin
@@ -375,7 +392,8 @@ exec 3<>"$_d/events"
 trap 'echo term >&3' TERM INT HUP
 ! has curl || _clients=curl
 if has wget; then
-  case $(wget --help 2>&1) in
+  _help=$(wget --help 2>&1)
+  case $_help in
   *GNU*--config*) _clients="$_clients wget" ;;
   *--post-file*) _clients="$_clients busybox" ;;
   esac
@@ -425,6 +443,9 @@ while :; do
   drain) signal KILL; alarm eof 1 ;;
   grace) signal KILL ;;
   timeout) halt timeout ;;
+  stuck)
+    kill -s KILL "$_sender" 2>/dev/null
+    sent 000 ;;
   term)
     _term=1
     case $_phase in

@@ -1,4 +1,4 @@
-use super::{Error, number};
+use super::{Error, number, unhex};
 
 /// How much output a job may leave, in bytes.
 pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
@@ -71,6 +71,13 @@ fn output(rest: &[u8]) -> Result<Output, Error> {
         }
         return Ok(Output::Bytes(rest.to_vec()));
     }
+    if line == b"output_hex" {
+        let output = unhex(rest).ok_or(Error::Body("hexadecimal after `output_hex`"))?;
+        if output.len() > MAX_OUTPUT_BYTES {
+            return Err(Error::TooLong { what: "the output", limit: MAX_OUTPUT_BYTES });
+        }
+        return Ok(Output::Bytes(output));
+    }
     if !rest.is_empty() {
         return Err(Error::UnknownLine(4));
     }
@@ -107,6 +114,9 @@ mod tests {
         assert_eq!(exit(b"code 127\nreason command_not_started\n").reason, Reason::NotStarted);
         let output = exit(b"code 0\nreason exited\noutput\n{\"a\":\n\x00\xff}").output;
         assert_eq!(output, Output::Bytes(b"{\"a\":\n\x00\xff}".to_vec()));
+        let output = exit(b"code 0\nreason exited\noutput_hex\n00ff").output;
+        assert_eq!(output, Output::Bytes(b"\x00\xff".to_vec()));
+        assert!(Exit::parse(b"code 0\nreason exited\noutput_hex\n0").is_err());
         assert_eq!(exit(b"code 0\nreason exited\noutput_too_large 70000\n").output, Output::TooLarge(70_000));
     }
 
@@ -114,8 +124,14 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (body, error) in [
             (&b""[..], Error::MissingLine("code")),
-            (b"code 256\nreason exited", Error::Line { line: "code", expected: "a whole number from 0 to 255" }),
-            (b"code -1\nreason exited", Error::Line { line: "code", expected: "a whole number from 0 to 255" }),
+            (
+                b"code 256\nreason exited",
+                Error::Line { line: "code", expected: "a whole number from 0 to 255" },
+            ),
+            (
+                b"code -1\nreason exited",
+                Error::Line { line: "code", expected: "a whole number from 0 to 255" },
+            ),
             (b"code 0\n", Error::MissingLine("reason")),
             (b"code 0\nreason exited\nbogus", Error::UnknownLine(3)),
             (b"code 0\nreason exited\n\nmore", Error::UnknownLine(4)),

@@ -2,7 +2,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Error, LOG_DROPPED, LOG_OFFSET, METRICS, PROGRESS, number};
+use super::{Error, LOG_DROPPED, LOG_OFFSET, METRICS, PROGRESS, number, unhex};
 
 /// What a report's log may unpack to, in bytes. The runner sends no more than 192 KiB; the rest is room.
 pub const MAX_LOG_BYTES: usize = 1024 * 1024;
@@ -57,20 +57,10 @@ impl Report {
         if dropped > offset {
             return Err(Error::Header { header: LOG_DROPPED, expected: "no more than X-Log-Offset" });
         }
-        let log = match header("content-encoding") {
-            None | Some("" | "identity") if body.len() > MAX_LOG_BYTES => {
-                return Err(Error::TooLong { what: "the log", limit: MAX_LOG_BYTES });
-            }
-            None | Some("" | "identity") => body.to_vec(),
-            Some("gzip") => gunzip(body)?,
-            Some(_) => {
-                return Err(Error::Header { header: "content-encoding", expected: "gzip or identity" });
-            }
-        };
-        offset.checked_add(log.len() as u64).ok_or(Error::Header {
-            header: LOG_OFFSET,
-            expected: "small enough to add the body's length",
-        })?;
+        let log = decode(header("content-encoding").unwrap_or_default(), body)?;
+        offset
+            .checked_add(log.len() as u64)
+            .ok_or(Error::Header { header: LOG_OFFSET, expected: "small enough to add the body's length" })?;
         Ok(Self {
             offset,
             dropped,
@@ -81,20 +71,37 @@ impl Report {
     }
 }
 
-fn gunzip(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut log = Vec::new();
-    MultiGzDecoder::new(body)
-        .take(MAX_LOG_BYTES as u64 + 1)
-        .read_to_end(&mut log)
-        .map_err(|_| Error::Body("gzip"))?;
+/// The codings that a runner has: none, `gzip`, `x-hex`, and `gzip, x-hex` for hex around gzip.
+fn decode(coding: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
+    let hex = || unhex(body).ok_or(Error::Body("hexadecimal"));
+    let log = match coding {
+        "" | "identity" => body.to_vec(),
+        "gzip" => gunzip(body)?,
+        "x-hex" => hex()?,
+        "gzip, x-hex" => gunzip(&hex()?)?,
+        _ => {
+            let expected = "gzip, x-hex, both or none";
+            return Err(Error::Header { header: "content-encoding", expected });
+        }
+    };
     if log.len() > MAX_LOG_BYTES {
         return Err(Error::TooLong { what: "the log", limit: MAX_LOG_BYTES });
     }
     Ok(log)
 }
 
+fn gunzip(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut log = Vec::new();
+    MultiGzDecoder::new(body)
+        .take(MAX_LOG_BYTES as u64 + 1)
+        .read_to_end(&mut log)
+        .map_err(|_| Error::Body("gzip"))?;
+    Ok(log)
+}
+
 fn progress(value: &str) -> Result<Progress, Error> {
-    let wrong = Error::Header { header: PROGRESS, expected: "a fraction from 0 to 1 and percent-encoded text" };
+    let wrong =
+        Error::Header { header: PROGRESS, expected: "a fraction from 0 to 1 and percent-encoded text" };
     let (fraction, text) = value.split_once(' ').unwrap_or((value, ""));
     let fraction = decimal(fraction).filter(|fraction| *fraction <= 1.0).ok_or(wrong.clone())?;
     let mut bytes = Vec::new();
@@ -126,8 +133,10 @@ fn progress(value: &str) -> Result<Progress, Error> {
 }
 
 fn metrics(value: &str) -> Result<Vec<GpuUse>, Error> {
-    let wrong =
-        Error::Header { header: METRICS, expected: "up to 64 rows `index,util,used,total,temperature,power`" };
+    let wrong = Error::Header {
+        header: METRICS,
+        expected: "up to 64 rows `index,util,used,total,temperature,power`",
+    };
     let rows: Vec<&str> = value.split(';').filter(|row| !row.trim().is_empty()).collect();
     if rows.len() > MAX_GPUS {
         return Err(wrong);
@@ -212,6 +221,17 @@ mod tests {
         assert_eq!(parse(&headers, b"not gzip"), Err(Error::Body("gzip")));
         assert_eq!(parse(&headers, &gzip(b"torn")[..12]), Err(Error::Body("gzip")));
         assert!(parse(&[(LOG_OFFSET, "0")], &vec![0; MAX_LOG_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn hexadecimal_is_read_around_gzip_and_alone() {
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"));
+        let coded =
+            |coding, body: &str| parse(&[(LOG_OFFSET, "0"), ("content-encoding", coding)], body.as_bytes());
+        assert_eq!(coded("x-hex", "00fF6a").unwrap().log, b"\x00\xffj");
+        assert_eq!(coded("gzip, x-hex", &hex(&gzip(b"a\0b"))).unwrap().log, b"a\0b");
+        assert_eq!(coded("x-hex", "0"), Err(Error::Body("hexadecimal")));
+        assert_eq!(coded("x-hex", "0g"), Err(Error::Body("hexadecimal")));
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl Start {
 fn instance_id(id: &str) -> Result<String, Error> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if id.is_empty() || id.len() > 128 || !id.bytes().all(plain) {
-        return Err(Error::Line { line: "instance", expected: "letters, digits, dots, dashes in at most 128 bytes" });
+        return Err(Error::Line {
+            line: "instance",
+            expected: "letters, digits, dots, dashes in at most 128 bytes",
+        });
     }
     Ok(id.to_owned())
 }
@@ -123,7 +126,10 @@ mod tests {
             (b"runner 1\n", Error::MissingLine("client")),
             (b"runner 2\nclient curl", Error::Version(2)),
             (b"runner one", Error::Line { line: "runner", expected: "a whole number" }),
-            (b"runner 1\nclient telnet", Error::Line { line: "client", expected: "curl, wget, busybox or python3" }),
+            (
+                b"runner 1\nclient telnet",
+                Error::Line { line: "client", expected: "curl, wget, busybox or python3" },
+            ),
             (b"runner 1\nclient curl\nbogus", Error::UnknownLine(3)),
             (b"runner 1\nclient curl\ncpus -1", Error::Line { line: "cpus", expected: "a whole number" }),
             (b"\xff", Error::Body("UTF-8")),

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
 use runner::{Environment, START_ARGS, Token};
 
@@ -31,12 +32,11 @@ pub(crate) enum Client {
 
 /// What the script may use beyond the shell itself. All but gzip and setsid are POSIX.
 const TOOLS: [&str; 26] = [
-    "cat", "chmod", "date", "dd", "env", "fold", "getconf", "gzip", "head", "kill", "ls", "mkdir", "mkfifo", "mv",
-    "nproc", "od", "rm", "sed", "seq", "setsid", "sleep", "tail", "tee", "tr", "wc", "yes",
+    "cat", "chmod", "date", "dd", "env", "fold", "getconf", "gzip", "head", "kill", "ls", "mkdir", "mkfifo",
+    "mv", "nproc", "od", "rm", "sed", "seq", "setsid", "sleep", "tail", "tee", "tr", "wc", "yes",
 ];
 
 pub(crate) struct Image {
-    shell: Shell,
     directory: tempfile::TempDir,
     variables: Vec<(String, String)>,
     pub(crate) timeout_seconds: u64,
@@ -47,7 +47,7 @@ impl Image {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("bin")).unwrap();
         std::fs::create_dir(directory.path().join("tmp")).unwrap();
-        let image = Self { shell, directory, variables: Vec::new(), timeout_seconds: 0 };
+        let image = Self { directory, variables: Vec::new(), timeout_seconds: 0 };
         if shell == Shell::Ash {
             let list = Command::new(installed("busybox")).arg("--list").output().unwrap().stdout;
             for applet in String::from_utf8(list).unwrap().lines().filter(|name| *name != "wget") {
@@ -151,7 +151,9 @@ pub(crate) fn installed(tool: &str) -> PathBuf {
         .map(|directory| Path::new(directory).join(tool))
         .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|path| path.join(tool)))
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{tool} is not installed: these tests need dash, busybox, curl, wget, python3"))
+        .unwrap_or_else(|| {
+            panic!("{tool} is not installed: these tests need dash, busybox, curl, wget, python3")
+        })
 }
 
 fn interpreter() -> String {
@@ -217,12 +219,26 @@ impl Container {
         assert_eq!(self.child.try_wait().unwrap(), None, "the runner must not end: {}", self.stderr.text());
         self.terminate();
         let status = self.child.wait().unwrap();
-        assert_eq!(self.processes(), Vec::<String>::new(), "nothing may be left running");
+        self.assert_deserted();
         status
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// Nothing is left running. What was killed may need a moment to be gone.
+    pub(crate) fn assert_deserted(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < deadline, "left running: {}", self.describe());
+            std::thread::yield_now();
+        }
+    }
+
+    fn describe(&self) -> String {
+        let line = |id: &String| std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        self.processes().iter().map(|id| format!("{id} {}; ", line(id).escape_ascii())).collect()
     }
 
     /// Every process of this container, as a cloud would find it to kill it.
@@ -232,9 +248,8 @@ impl Container {
         directories
             .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()))
             .filter(|entry| {
-                std::fs::read(entry.path().join("environ")).is_ok_and(|environ| {
-                    environ.windows(needle.len()).any(|part| part == needle.as_bytes())
-                })
+                std::fs::read(entry.path().join("environ"))
+                    .is_ok_and(|environ| environ.windows(needle.len()).any(|part| part == needle.as_bytes()))
             })
             .map(|entry| entry.file_name().into_string().unwrap())
             .collect()

@@ -66,7 +66,9 @@ fn progress_in_pieces(shell: Shell) {
     let container = Image::new(shell, Client::Curl).run_script(&api.url(), script);
     let says = |text: &'static str| {
         move |heard: &[crate::api::Message]| {
-            heard.iter().any(|m| m.kind == "report" && m.report().log.windows(text.len()).any(|p| p == text.as_bytes()))
+            heard.iter().any(|m| {
+                m.kind == "report" && m.report().log.windows(text.len()).any(|p| p == text.as_bytes())
+            })
         }
     };
     api.wait("the first piece", says("0.1 a"));
@@ -75,8 +77,12 @@ fn progress_in_pieces(shell: Shell) {
     api.wait("the second piece", says("x no"));
     std::fs::write(container.image.path("last"), "").unwrap();
     assert_eq!(api.exit().code, 0);
-    let told: Vec<(f64, String)> =
-        api.reports().into_iter().filter_map(|report| report.progress).map(|p| (p.fraction, p.text)).collect();
+    let told: Vec<(f64, String)> = api
+        .reports()
+        .into_iter()
+        .filter_map(|report| report.progress)
+        .map(|p| (p.fraction, p.text))
+        .collect();
     assert_eq!(told, [(0.1, "abc".to_owned()), (1.0, String::new())]);
 }
 

@@ -10,7 +10,8 @@ mod matrix {
 
 fn away_while_the_command_ends(shell: Shell, client: Client) {
     let api = Api::content();
-    let script = "echo before; while [ ! -e away ]; do sleep 0.05; done; echo during; echo ::progress 1; exit 9";
+    let script =
+        "echo before; while [ ! -e away ]; do sleep 0.05; done; echo during; echo ::progress 1; exit 9";
     let container = Image::new(shell, client).run_script(&api.url(), script);
     api.wait("the log", |heard| {
         heard.iter().any(|m| m.kind == "report" && m.report().log.ends_with(b"before\n"))
@@ -56,8 +57,10 @@ fn errors_of_all_kinds(shell: Shell) {
 #[test]
 fn a_client_that_does_not_get_through_gives_way_to_the_next() {
     let api = Api::content();
-    let image = Image::new(Shell::Dash, Client::Python3)
-        .with_program("curl", "#!/bin/sh\necho 'curl: (60) SSL certificate problem' >&2\nprintf 000; exit 60\n");
+    let image = Image::new(Shell::Dash, Client::Python3).with_program(
+        "curl",
+        "#!/bin/sh\necho 'curl: (60) SSL certificate problem' >&2\nprintf 000; exit 60\n",
+    );
     let _container = image.run_script(&api.url(), "exit 2");
     assert_eq!(api.exit().code, 2);
 }

@@ -37,7 +37,7 @@ fn gpu_figures(shell: Shell) {
     let image = Image::new(shell, Client::Curl).with_program("nvidia-smi", DRIVER);
     let container = image.run_script(&api.url(), "exec sleep 1000");
     let heard = api.wait("figures", |heard| heard.iter().any(|m| m.headers.contains_key("x-gpu-metrics")));
-    let gpus = heard.last().unwrap().report().gpus;
+    let gpus = heard.iter().find(|m| m.headers.contains_key("x-gpu-metrics")).unwrap().report().gpus;
     assert_eq!(gpus.len(), 2);
     assert_eq!(gpus[0].power_watts, Some(71.55));
     assert_eq!((gpus[1].index, gpus[1].utilization_percent, gpus[1].power_watts), (1, None, None));
