@@ -143,7 +143,7 @@ pub struct UserPage {
 /// The answer of a protected example.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Example {
-    #[schema(example = "Hello, ada@example.com.")]
+    #[schema(example = "Hello ada@example.com.")]
     pub message: String,
     #[schema(example = "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")]
     pub user_id: String,

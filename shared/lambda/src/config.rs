@@ -179,7 +179,7 @@ mod tests {
     fn defaults_hold_for_what_is_not_set() {
         let config = variables(&[("RUNPOD_URL", ""), ("FIRST_ADMIN_EMAIL", "")]).unwrap();
         assert_eq!(config.api_url, "http://127.0.0.1:8080");
-        assert_eq!((config.heartbeat, config.watched), (Duration::from_secs(60), Duration::from_secs(2)));
+        assert_eq!((config.heartbeat, config.watched), (Duration::from_mins(1), Duration::from_secs(2)));
         assert_eq!(
             (config.registration, config.runpod_url, config.first_admin),
             (Registration::Closed, None, None)

@@ -141,7 +141,7 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::{encoding::AsDer, signature::EcdsaKeyPair};
+    use aws_lc_rs::signature::EcdsaKeyPair;
     use base64::engine::general_purpose::STANDARD;
     use uuid::Uuid;
 

@@ -94,6 +94,7 @@ impl From<EditMe> for ProfileChange {
 }
 
 /// A field that is there, null or not.
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(field).map(Some)
 }

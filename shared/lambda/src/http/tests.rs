@@ -125,7 +125,7 @@ async fn what_is_not_json_is_refused() {
     for (body, code) in [
         ("", "body_missing"),
         ("{", "malformed_json"),
-        ("{} x", "malformed_json"),
+        (r#"{"name": "a", "gpu": {"count": 1}} x"#, "malformed_json"),
         ("\u{0}", "malformed_json"),
     ] {
         let (status, problem) = submit(body).await;

@@ -1,0 +1,9 @@
+//! The routes of accounts as API Gateway calls them, on a real table.
+
+mod access;
+mod admin;
+mod keys;
+mod me;
+mod session;
+mod support;
+mod throttle;
