@@ -14,7 +14,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderName, StatusCode},
+    http::{HeaderMap, HeaderName, StatusCode},
     routing::post,
 };
 use domain::{
@@ -25,7 +25,10 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Config, Platform, RandomIds};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+};
 use uuid::Uuid;
 
 pub(crate) use table::{TABLE, Table};
@@ -134,6 +137,20 @@ async fn close(State(gateway): State<Gateway>, Path(id): Path<String>) -> Answer
     answer(StatusCode::NO_CONTENT, "")
 }
 
+type Gate = (mpsc::Sender<oneshot::Sender<()>>, String, reqwest::Client);
+
+async fn pass(
+    State((waiting, table, client)): State<Gate>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Bytes) {
+    let (release, released) = oneshot::channel();
+    waiting.send(release).await.expect("somebody is at the gate");
+    released.await.expect("it opens");
+    let answer = client.post(table).headers(headers).body(body).send().await.expect("the table answers");
+    (answer.status(), answer.bytes().await.expect("the whole answer"))
+}
+
 pub(crate) struct World {
     pub(crate) table: Table,
     pub(crate) platform: Platform,
@@ -164,6 +181,19 @@ impl World {
         let environment = aws::Environment::at(&table.url);
         let platform = Platform::new(config, environment, Arc::new(clock.clone()), Arc::new(RandomIds));
         Self { table, platform, gateway, clock }
+    }
+
+    /// The same platform, whose calls to the table all wait at a gate. Each says that it is there, and passes when it is let.
+    pub(crate) async fn gated(&self) -> (Platform, mpsc::Receiver<oneshot::Sender<()>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound port");
+        let (waiting, gate) = mpsc::channel(1);
+        let state = (waiting, self.table.url.clone(), reqwest::Client::new());
+        let routes = Router::new().route("/", post(pass)).with_state(state);
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let environment = aws::Environment::at(format!("http://{address}"));
+        let config = self.platform.config().clone();
+        (Platform::new(config, environment, Arc::new(self.clock.clone()), Arc::new(RandomIds)), gate)
     }
 
     /// An open connection of `principal`.
