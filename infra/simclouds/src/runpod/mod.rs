@@ -244,8 +244,8 @@ impl Cloud {
         Ok(pod)
     }
 
-    /// Some(seconds to wait): too many calls in this minute.
-    fn throttled(&self) -> Option<u64> {
+    /// Counts a call against the limit of this minute. None: there is no limit.
+    fn quota(&self) -> Option<Quota> {
         let limit = self.lock().books.settings.rate_per_minute;
         if limit == 0 {
             return None;
@@ -253,9 +253,10 @@ impl Cloud {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let begun = window.0.filter(|at| now.duration_since(*at) < Duration::from_mins(1)).unwrap_or(now);
-        let count = if window.0 == Some(begun) { window.1 + 1 } else { 1 };
+        let count = if window.0 == Some(begun) { window.1.saturating_add(1) } else { 1 };
         *window = (Some(begun), count);
-        (count > limit).then(|| 60 - now.duration_since(begun).as_secs().min(59))
+        let reset_s = 60 - now.duration_since(begun).as_secs().min(59);
+        Some(Quota { limit, left: limit.checked_sub(count), reset_s })
     }
 
     fn authorized(&self, request: &Request<Bytes>) -> Result<(), &'static str> {
@@ -326,28 +327,52 @@ impl Front for Cloud {
             tokio::time::sleep(Duration::from_millis(latency)).await;
         }
         let (label, target) = (route.label(), request.uri().to_string());
-        let (answer, fault) = if let Err(detail) = self.authorized(&request) {
-            (Ok(route.unauthorized(detail)), None)
-        } else if let Some(seconds) = self.throttled() {
-            (Ok(route.throttle(seconds)), None)
+        if let Err(detail) = self.authorized(&request) {
+            self.journal.note(&label, request.method().as_str(), &target, Some(401), None);
+            return Ok(route.unauthorized(detail));
+        }
+        let quota = self.quota();
+        let excess = quota.filter(|quota| quota.left.is_none());
+        let (mut answer, fault) = if let Some(quota) = excess {
+            (Ok(route.throttle(quota.reset_s)), None)
         } else {
             let plan = self.faults.meet(&label, &target, request.body());
+            let mode = plan.as_ref().map(|plan| plan.mode);
             // Noted before a call that never ends, so that a test can wait for it.
-            if plan.as_ref().is_some_and(|plan| matches!(plan.mode, Mode::Hang | Mode::HangAfter)) {
-                self.journal.note(
-                    &label,
-                    request.method().as_str(),
-                    &target,
-                    None,
-                    plan.as_ref().map(|p| p.mode),
-                );
+            if matches!(mode, Some(Mode::Hang | Mode::HangAfter)) {
+                self.journal.note(&label, request.method().as_str(), &target, None, mode);
                 return self.meet(plan.as_ref(), &route, &request).await;
             }
-            (self.meet(plan.as_ref(), &route, &request).await, plan.map(|plan| plan.mode))
+            (self.meet(plan.as_ref(), &route, &request).await, mode)
         };
+        if let (Some(quota), Ok(response)) = (quota, &mut answer) {
+            quota.tell(response);
+        }
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
         self.journal.note(&label, request.method().as_str(), &target, status, fault);
         answer
+    }
+}
+
+/// What a caller may still do in this minute.
+#[derive(Clone, Copy)]
+struct Quota {
+    limit: u32,
+    /// None: this call is one too many.
+    left: Option<u32>,
+    reset_s: u64,
+}
+
+impl Quota {
+    fn tell(self, response: &mut Response<Body>) {
+        let left = self.left.unwrap_or(0);
+        let state = format!("\"minute\";r={left};t={}", self.reset_s);
+        let policy = format!("\"minute\";q={};w=60", self.limit);
+        for (name, text) in [("ratelimit", state), ("ratelimit-policy", policy)] {
+            if let Ok(value) = text.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
     }
 }
 

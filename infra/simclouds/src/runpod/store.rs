@@ -5,11 +5,14 @@ use super::account::Books;
 use super::pod::{Pod, PodId};
 use crate::log::Log;
 use anyhow::Context;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// Held for as long as the cloud lives.
+    _lock: File,
 }
 
 impl Store {
@@ -18,7 +21,10 @@ impl Store {
             let path = root.join(folder);
             std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        Ok(Self { root: root.to_owned() })
+        let lock = File::create(root.join("lock"))?;
+        lock.try_lock()
+            .with_context(|| format!("{} belongs to a simulated cloud that runs", root.display()))?;
+        Ok(Self { root: root.to_owned(), _lock: lock })
     }
 
     pub(crate) fn books(&self) -> anyhow::Result<Option<Books>> {

@@ -54,9 +54,18 @@ async fn a_throttled_caller_is_told_how_long() {
     assert_eq!(problem["detail"], "rate limit exceeded for the minute window");
 
     sim.post("/_sim/settings", json!({"rate_per_minute": 2})).await;
-    assert_eq!(sim.get("/v2/pods").await.0, 200);
-    assert_eq!(sim.get("/v2/pods").await.0, 200);
-    assert_eq!(sim.get("/v2/pods").await.0, 429);
+    for (status, left) in [(200, 1), (200, 0), (429, 0)] {
+        let response = sim.request(Method::GET, "/v2/pods").send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert!(
+            header("ratelimit").starts_with(&format!("\"minute\";r={left};t=")),
+            "{}",
+            header("ratelimit")
+        );
+        assert_eq!(header("ratelimit-policy"), "\"minute\";q=2;w=60");
+        assert_eq!(response.headers().contains_key("retry-after"), status == 429);
+    }
     sim.finish().await;
 }
 
