@@ -238,7 +238,8 @@ impl Container {
 
     fn describe(&self) -> String {
         let line = |id: &String| std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        self.processes().iter().map(|id| format!("{id} {}; ", line(id).escape_ascii())).collect()
+        let all = self.processes();
+        all.iter().fold(String::new(), |all, id| all + &format!("{id} {}; ", line(id).escape_ascii()))
     }
 
     /// Every process of this container, as a cloud would find it to kill it.

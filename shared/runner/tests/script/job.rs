@@ -139,7 +139,7 @@ fn no_client(shell: Shell) {
     container.stdout.wait_for(&container.marker(7));
     let begin = format!("::gpu-start {}\n", container.attempt_id);
     assert_eq!(container.stdout.text(), begin + "working\n" + &container.marker(7));
-    assert_eq!(container.stderr.text(), "oh\n");
+    container.stderr.wait_for("oh\n");
     assert_eq!(container.assert_idle_until_terminated().code(), Some(7));
 }
 
