@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod keys;
+mod lost_answers;
 mod me;
 mod session;
 mod support;

@@ -1,7 +1,7 @@
 //! The function with a table, a parameter store and a clock of its own.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 
@@ -44,6 +44,16 @@ impl Clock for TestClock {
 pub(crate) struct App {
     pub(crate) clock: Arc<TestClock>,
     router: Router,
+    aws: Arc<Aws>,
+}
+
+/// DynamoDB and the parameters on one endpoint, as the local stack serves them, with faults on demand.
+struct Aws {
+    table: String,
+    pem: String,
+    client: reqwest::Client,
+    /// Operations of which the next is done, but answered with an error.
+    lost: Mutex<Vec<&'static str>>,
 }
 
 /// An answer as API Gateway gets it.
@@ -149,7 +159,7 @@ impl App {
     }
 
     pub(crate) async fn with(registration: &str) -> Self {
-        let endpoint = endpoint().await;
+        let (endpoint, aws) = endpoint().await;
         let config = Config::read(|name| {
             let value = match name {
                 "TABLE_NAME" => TABLE,
@@ -167,7 +177,17 @@ impl App {
         .expect("the configuration is complete");
         let clock = Arc::new(TestClock(AtomicI64::new(3_600 * 500_000)));
         let platform = Platform::new(config, Environment::at(endpoint), clock.clone(), Arc::new(RandomIds));
-        Self { clock, router: auth::routes(platform) }
+        Self { clock, router: auth::routes(platform), aws }
+    }
+
+    /// The answers of the next calls of these operations are lost, once each.
+    pub(crate) fn lose(&self, operations: &[&'static str]) {
+        self.aws.lost.lock().expect("no test panicked").extend(operations);
+    }
+
+    /// Whether every answer that was to be lost was lost.
+    pub(crate) fn all_lost(&self) -> bool {
+        self.aws.lost.lock().expect("no test panicked").is_empty()
     }
 
     pub(crate) fn call<'a>(&'a self, method: &'a str, path: &'a str) -> Call<'a> {
@@ -210,8 +230,7 @@ impl App {
     }
 }
 
-/// DynamoDB and the parameters on one endpoint, as the local stack serves them.
-async fn endpoint() -> String {
+async fn endpoint() -> (String, Arc<Aws>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let table = format!("http://{}", listener.local_addr().expect("a bound port"));
     let database = dynoxide::Database::memory().expect("a database in memory");
@@ -226,25 +245,36 @@ async fn endpoint() -> String {
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("a bound port"));
-    let state = Arc::new((table, pem, reqwest::Client::new()));
-    let router = Router::new().route("/", post(answer)).with_state(state);
+    let aws = Arc::new(Aws { table, pem, client: reqwest::Client::new(), lost: Mutex::default() });
+    let router = Router::new().route("/", post(answer)).with_state(aws.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    (url, aws)
 }
 
 async fn answer(
-    State(state): State<Arc<(String, String, reqwest::Client)>>,
+    State(aws): State<Arc<Aws>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, HeaderMap, Bytes) {
-    let (table, pem, client) = &*state;
-    if headers.get("x-amz-target").is_some_and(|target| target == "AmazonSSM.GetParameter") {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    if target == "AmazonSSM.GetParameter" {
         let asked: Value = serde_json::from_slice(&body).expect("a request in JSON");
         assert_eq!(asked["Name"], "/gpu/test/signing-key");
-        let answer = json!({"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": pem}});
+        let answer = json!({"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": aws.pem}});
         return (StatusCode::OK, HeaderMap::new(), answer.to_string().into());
     }
-    let answer = client.post(table).headers(headers).body(body).send().await.expect("the table answers");
+    let lost = {
+        let mut lost = aws.lost.lock().expect("no test panicked");
+        let found = lost.iter().position(|operation| target.ends_with(operation));
+        found.map(|found| lost.swap_remove(found))
+    };
+    let answer =
+        aws.client.post(&aws.table).headers(headers).body(body).send().await.expect("the table answers");
+    if lost.is_some() {
+        assert!(answer.status().is_success(), "what is lost was done: {answer:?}");
+        let error = json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"});
+        return (StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), error.to_string().into());
+    }
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     headers.remove(http::header::TRANSFER_ENCODING);
     (status, headers, answer.bytes().await.expect("the whole answer"))

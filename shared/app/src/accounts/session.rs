@@ -5,6 +5,7 @@ use domain::{
     account::{Email, Presented, Profile, ProfileChange, SESSION_LIFE, Session, User, check_password},
     job::FieldError,
 };
+use uuid::Uuid;
 
 use super::{
     AccountError, Accounts, Budget, Counted, REGISTER_ADDRESS, SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, SignedIn,
@@ -95,6 +96,10 @@ impl Accounts {
             Ok(email) => self.store.user_by_email(&email).await?,
             Err(_) => None,
         };
+        if user.is_none() {
+            // An account is two reads away; so is none.
+            self.store.user(UserId::new(Uuid::nil())).await?;
+        }
         let right = password::verify(password, user.as_ref().map(|user| user.password.clone())).await?;
         match user {
             Some(user) if right && user.active => self.open_session(user).await,
@@ -190,7 +195,11 @@ impl Accounts {
             expires_at: now + SESSION_LIFE,
             version: 0,
         };
-        self.store.put_session(&session).await?;
+        match self.store.put_session(&session).await {
+            // Nobody else has this id: the write was ours, repeated because its answer was lost.
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(SignedIn {
             user,
             session: session.id,
