@@ -208,7 +208,7 @@ impl Stack {
 
     /// Runs the sweeper now.
     pub(crate) async fn sweep(&self) -> Value {
-        let answer = self.post(&self.aws, "/_local/invoke-schedule/SweeperSchedule", &json!({})).await;
+        let answer = self.post(&self.aws, "/_local/invoke-schedule/sweeper", &json!({})).await;
         answer["result"].clone()
     }
 

@@ -2,7 +2,7 @@
 
 use domain::{
     AttemptId,
-    job::{Attempt, Handle, Job, RunnerState, RunnerWord, Status},
+    job::{Attempt, Handle, Job, Outcome, RunnerState, RunnerWord, Status},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,7 +55,12 @@ impl Machine {
         let heard =
             self.runners.hear(message.attempt, &message.runner, message.number, &message.report, now).await?;
         let mut state = match heard {
-            Heard::Superseded => return Ok(Reply::Stop(Stop::Superseded)),
+            Heard::Superseded => {
+                if message.report.started {
+                    self.restarted(message).await?;
+                }
+                return Ok(Reply::Stop(Stop::Superseded));
+            }
             Heard::Closed => return Ok(Reply::Stop(Stop::Gone)),
             Heard::Yes(state) | Heard::Again(state) => state,
         };
@@ -107,6 +112,31 @@ impl Machine {
                 plain.map(|plain| (name.clone(), plain))
             })
             .collect()
+    }
+
+    /// Another runner has the attempt. Where it was on the same instance, it is dead: the machine or its container
+    /// started anew, and what the command had done is gone with it. The attempt ends, and the policy says what follows.
+    async fn restarted(&self, message: &Message) -> Result<(), StepError> {
+        let Some(instance) = message.report.instance.as_deref() else { return Ok(()) };
+        let Some(state) = self.runners.runner(message.attempt).await? else { return Ok(()) };
+        if state.exit.is_some() {
+            return Ok(());
+        }
+        let Some(mut job) = self.jobs.job(state.job_id).await? else { return Ok(()) };
+        let latest = self.latest(&job).await?.filter(|attempt| attempt.id == state.attempt_id);
+        let Some(mut attempt) = latest.filter(|a| a.handle.as_ref().is_some_and(|handle| handle.id == instance)) else {
+            return Ok(());
+        };
+        if attempt.outcome.is_none() {
+            attempt.outcome = Some(Outcome::Lost { reason: "the machine restarted under the command".into() });
+            attempt.ended_at = Some(self.clock.now());
+            let from = job.status;
+            self.commit(&mut job, Some((Kind::Update, &mut attempt)), Change::of(from, &[])).await?;
+        }
+        match &state.waiting {
+            Some(waiting) => self.say(&waiting.token, "lost").await,
+            None => Ok(()),
+        }
     }
 
     /// The command runs: says so once. `None` if the attempt is not the job's latest any more.
