@@ -52,8 +52,9 @@ pub(crate) async fn handle(platform: &Platform, event: Event) -> Result<Value, F
             socket.connect(&id, ticket.as_deref()).await?
         }
         Kind::Message => {
-            let text = event.body.filter(|_| !event.is_base64_encoded).unwrap_or_default();
-            socket.message(&id, &text).await?
+            let text = event.body.unwrap_or_default();
+            let request = if event.is_base64_encoded { Err(binary()) } else { Request::parse(&text) };
+            socket.message(&id, request).await?
         }
         Kind::Disconnect => {
             socket.realtime.disconnect(&id).await?;
@@ -77,7 +78,7 @@ impl Socket<'_> {
         Ok(if good { 200 } else { 401 })
     }
 
-    async fn message(&self, id: &str, text: &str) -> Result<u16, Failure> {
+    async fn message(&self, id: &str, request: Result<Request, Error>) -> Result<u16, Failure> {
         let Some(connection) = self.realtime.connection(id).await? else {
             // Nobody that we let in, or somebody whom we took for gone: let them connect again.
             if let Err(error) = self.platform.push().close(id).await {
@@ -89,7 +90,7 @@ impl Socket<'_> {
             }
             return Ok(410);
         };
-        let messages = match Request::parse(text) {
+        let messages = match request {
             Ok(request) => self.answer(&connection, request).await,
             Err(error) => vec![Message::Error(error)],
         };
@@ -220,6 +221,11 @@ impl Socket<'_> {
         }
         Ok(())
     }
+}
+
+fn binary() -> Error {
+    let message = "a binary message is not read; send the JSON as text".to_owned();
+    Error { code: ErrorCode::InvalidJson, message, id: Value::Null }
 }
 
 fn of(subject: Subject) -> app::realtime::Subject {

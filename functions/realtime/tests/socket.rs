@@ -310,6 +310,9 @@ async fn nonsense_is_answered_and_does_nothing() {
         let answer = say(&world, "a", request.clone()).await;
         assert_eq!(field(&answer, "code"), [code], "{request}");
     }
+    invoke(&world, socket("MESSAGE", "a", json!({"body": "AAEC", "isBase64Encoded": true}))).await;
+    let answer = world.gateway.messages("a");
+    assert!(answer[0]["message"].as_str().is_some_and(|text| text.contains("binary")), "{answer:?}");
     assert!(world.table.store.subscriptions("a").await.expect("they are read").is_empty());
 }
 

@@ -180,6 +180,35 @@ fn the_file_is_the_schema() {
 }
 
 #[test]
+fn what_the_page_shows_is_true() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/websocket-realtime-status.md");
+    let page = std::fs::read_to_string(path).expect("the page is there").replace("job_…", &job().to_string());
+
+    let examples =
+        page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("there are examples");
+    let frame = validator("Frame");
+    for example in examples.lines() {
+        assert_valid(&frame, &serde_json::from_str(example).expect("an example is JSON"));
+    }
+    assert!(examples.lines().count() >= 6);
+
+    let requests = page.lines().filter_map(|line| line.strip_prefix("| `{")?.split('`').next());
+    let requests: Vec<String> = requests.map(|rest| format!("{{{rest}")).collect();
+    assert_eq!(requests.len(), 6);
+    for request in requests {
+        assert!(Request::parse(&request).is_ok(), "{request}");
+    }
+
+    let schema = schema();
+    for kind in ["ErrorCode", "JobErrorCode"] {
+        let names = schema["$defs"][kind]["enum"].as_array().expect("the codes");
+        for name in names.iter().filter_map(Value::as_str) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}
+
+#[test]
 fn every_message_holds_to_the_schema_and_every_variant_occurs() {
     let frame = validator("Frame");
     let mut seen = BTreeSet::new();
