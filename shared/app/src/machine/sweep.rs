@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Change, Machine, StepError, admit::execution_name, settle::release};
 use crate::ports::{Instance, Phase};
 
-/// An execution that has just ended or is just being started is left alone for that long.
+/// What has just ended is left alone for that long.
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
 
 /// What one sweep found and did.
@@ -88,15 +88,14 @@ impl Machine {
             }
             return Ok(());
         }
-        if now.duration_since(job.updated_at) < SETTLING {
-            return Ok(());
-        }
         match self.workflows.is_running(&execution_name(job)).await? {
             Some(true) => {}
             None => {
                 self.start(job).await?;
                 swept.restarted += 1;
             }
+            // It ended a moment ago, perhaps with this job: the index lags behind.
+            Some(false) if now.duration_since(job.updated_at) < SETTLING => {}
             Some(false) => {
                 // The index lags behind the row: the row decides.
                 let Some(mut job) = self.jobs.job(job.id).await?.filter(|job| !job.status.is_terminal())
