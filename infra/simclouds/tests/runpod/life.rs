@@ -55,7 +55,8 @@ async fn a_container_dies_with_its_entrypoint_even_what_left_its_group() {
     let mut slow = config();
     slow.restart = Duration::from_hours(1);
     let sim = Sim::with(slow).await;
-    let id = sim.pod("n", "setsid sleep 3600 & sleep 3600 & echo started; exit 0").await;
+    let away = "setsid sh -c \"touch away; sleep 3600\" & while [ ! -e away ]; do sleep 0.01; done";
+    let id = sim.pod("n", &format!("{away}; sleep 3600 & echo started; exit 0")).await;
     sim.log_until(&id, |line| line == "started").await;
     until_no_process(&id).await;
     sim.finish().await;
@@ -86,6 +87,29 @@ async fn stop_releases_the_machine_and_start_boots_it_afresh() {
     sim.log_until(&id, |line| line == "kept").await;
     assert_eq!(sim.post(&action, json!({"action": "terminate"})).await.0, 204);
     assert_eq!(sim.get(&format!("/v2/pods/{id}")).await.0, 404);
+    sim.finish().await;
+}
+
+#[tokio::test]
+async fn a_start_while_the_stop_still_waits_boots_afresh_too() {
+    let sim = Sim::start().await;
+    let wait = "trap \"while [ ! -e go ]; do sleep 0.01; done; exit 0\" TERM";
+    let id = sim
+        .pod("n", &format!("ls f && echo kept; touch f; {wait}; echo up; while :; do sleep 0.01; done"))
+        .await;
+    sim.log_until(&id, |line| line == "up").await;
+    let old = processes(&id);
+    let action = format!("/v2/pods/{id}/action");
+    assert_eq!(sim.post(&action, json!({"action": "stop"})).await.0, 200);
+    assert_eq!(sim.post(&action, json!({"action": "start"})).await.1["status"], "PROVISIONING");
+    std::fs::write(format!("/proc/{}/cwd/go", old.iter().min().unwrap()), "").unwrap();
+    sim.until(&id, "started twice", |pod| pod["starts"] == 2 && pod["status"] == "RUNNING").await;
+    let ups = std::cell::Cell::new(0);
+    let second = |line: &str| {
+        ups.set(ups.get() + u32::from(line == "up"));
+        ups.get() == 2
+    };
+    assert!(!sim.log_until(&id, second).await.iter().any(|line| line == "kept"));
     sim.finish().await;
 }
 
