@@ -19,6 +19,7 @@ use domain::job::{Job, Progress};
 use dynamodb::Store;
 use jiff::SignedDuration;
 use lambda::Event;
+use lambda_runtime::Context;
 use notifier::{Answer, Batch};
 use serde_json::{Value, json};
 use support::{START, TABLE, World, field, socket, user};
@@ -238,7 +239,7 @@ async fn nothing_is_missed_between_the_replay_and_the_pushes() {
         let mut job = job(&world, 7, 2).await;
         let body = json!({"action": "subscribe", "job_id": job.id, "after": 0}).to_string();
         let event =
-            Event { payload: socket("MESSAGE", "a", json!({"body": body})), context: Default::default() };
+            Event { payload: socket("MESSAGE", "a", json!({"body": body})), context: Context::default() };
         let (platform, mut gate) = world.gated().await;
         let mut subscription = pin!(realtime::handle(&platform, event));
         let mut step = 0;

@@ -15,11 +15,12 @@ use domain::{
 };
 use jiff::SignedDuration;
 use lambda::{Event, RandomIds};
+use lambda_runtime::Context;
 use serde_json::{Value, json};
 use support::{START, World, admin, field, socket, user};
 
 async fn invoke(world: &World, payload: Value) -> Value {
-    let event = Event { payload, context: Default::default() };
+    let event = Event { payload, context: Context::default() };
     realtime::handle(&world.platform, event).await.expect("the event is handled")
 }
 
@@ -349,7 +350,7 @@ async fn a_connection_that_is_gone_when_it_is_answered_is_forgotten() {
 async fn what_is_no_event_of_ours_is_an_error() {
     let world = World::new().await;
     for payload in [json!({}), json!(1), socket("RECONNECT", "a", json!({}))] {
-        let event = Event { payload: payload.clone(), context: Default::default() };
+        let event = Event { payload: payload.clone(), context: Context::default() };
         assert!(realtime::handle(&world.platform, event).await.is_err(), "{payload}");
     }
 }
