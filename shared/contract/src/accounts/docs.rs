@@ -1,7 +1,7 @@
 //! The operations on accounts, for the OpenAPI document. The functions are never called: their attributes are the document.
 #![expect(dead_code, reason = "only the attributes are read")]
 
-use utoipa::OpenApi;
+use utoipa::{IntoResponses, OpenApi};
 
 use super::{
     ApiKeys, ChangePassword, CreatedApiKey, EditMe, EditUser, Example, ListUsers, Login, NewApiKey, Refresh,
@@ -26,6 +26,20 @@ use crate::problem::Problem;
 )]
 pub struct Docs;
 
+/// What an operation without a caller may answer.
+#[derive(Debug, IntoResponses)]
+enum Open {
+    /// `too_many_tries`: `Retry-After` says when to come back.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+    /// `internal`: the platform failed. It is not known whether the request was done.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Failed(#[to_schema] Problem),
+    /// `busy`: nothing was done. `Retry-After` says when to come back.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(#[to_schema] Problem),
+}
+
 /// Make an account
 ///
 /// Signs it in at once. Where registration is closed only the first administrator's address is taken.
@@ -33,6 +47,8 @@ pub struct Docs;
     post, path = "/v1/auth/register", operation_id = "register", tag = "auth", security(()),
     request_body(content = Register),
     responses(
+        Refused,
+        Open,
         (status = 201, description = "The account was made.", body = Session,
             headers(("Set-Cookie" = String, description = "`refresh`: the refresh token, for `/v1/auth` alone"))),
         (status = 403, description = "`registration_closed`: ask an administrator.", body = Problem,
@@ -41,8 +57,6 @@ pub struct Docs;
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn register() {}
@@ -55,6 +69,8 @@ fn register() {}
     post, path = "/v1/auth/login", operation_id = "login", tag = "auth", security(()),
     request_body(content = Login),
     responses(
+        Refused,
+        Open,
         (status = 200, description = "A session.", body = Session,
             headers(
                 ("Set-Cookie" = String, description = "`refresh`: the refresh token, for `/v1/auth` alone"),
@@ -68,8 +84,6 @@ fn register() {}
             content_type = "application/problem+json"),
         (status = 429, description = "`too_many_tries`: `Retry-After` says when to come back.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn login() {}
@@ -83,14 +97,14 @@ fn login() {}
     params(("refresh" = Option<String>, Cookie, description = "The refresh token, where the body has none")),
     request_body(content = Option<Refresh>),
     responses(
+        Refused,
+        Open,
         (status = 200, description = "The session goes on.", body = Session,
             headers(("Set-Cookie" = String, description = "`refresh`: the next refresh token"))),
         (status = 401, description = "`session_over`: sign in again. `refresh_token_reused`: somebody else may have had the \
             token; sign in again.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn refresh() {}
@@ -103,12 +117,12 @@ fn refresh() {}
     params(("refresh" = Option<String>, Cookie, description = "The refresh token, where the body has none")),
     request_body(content = Option<Refresh>),
     responses(
+        Refused,
+        Open,
         (status = 204, description = "There is no such session any more.",
             headers(("Set-Cookie" = String, description = "`refresh`: taken away"))),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn logout() {}
@@ -116,7 +130,7 @@ fn logout() {}
 /// Get one's own account
 #[utoipa::path(
     get, path = "/v1/me", operation_id = "get_me", tag = "me",
-    responses((status = 200, description = "The account.", body = User), Standard)
+    responses(Standard, (status = 200, description = "The account.", body = User))
 )]
 fn get_me() {}
 
@@ -125,13 +139,13 @@ fn get_me() {}
     patch, path = "/v1/me", operation_id = "edit_me", tag = "me",
     request_body(content = EditMe),
     responses(
+        Refused,
+        Standard,
         (status = 200, description = "The account as it is now.", body = User),
         (status = 409, description = "`conflict`: somebody else changed it at the same time.", body = Problem,
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn edit_me() {}
@@ -143,6 +157,8 @@ fn edit_me() {}
     post, path = "/v1/me/password", operation_id = "change_password", tag = "me",
     request_body(content = ChangePassword),
     responses(
+        Refused,
+        Standard,
         (status = 204, description = "The new password counts."),
         (status = 403, description = "`wrong_password`: the current password is another one. `session_required`: an API key \
             cannot do this.", body = Problem, content_type = "application/problem+json"),
@@ -150,8 +166,6 @@ fn edit_me() {}
             content_type = "application/problem+json"),
         (status = 429, description = "`too_many_tries`: `Retry-After` says when to come back.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn change_password() {}
@@ -163,6 +177,8 @@ fn change_password() {}
     post, path = "/v1/me/api-keys", operation_id = "create_api_key", tag = "me",
     request_body(content = NewApiKey),
     responses(
+        Refused,
+        Standard,
         (status = 201, description = "The key.", body = CreatedApiKey),
         (status = 403, description = "`session_required`: an API key cannot do this. `account_deactivated`.", body = Problem,
             content_type = "application/problem+json"),
@@ -170,8 +186,6 @@ fn change_password() {}
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn create_api_key() {}
@@ -179,7 +193,7 @@ fn create_api_key() {}
 /// List one's own API keys
 #[utoipa::path(
     get, path = "/v1/me/api-keys", operation_id = "list_api_keys", tag = "me",
-    responses((status = 200, description = "The keys, the oldest first.", body = ApiKeys), Standard)
+    responses(Standard, (status = 200, description = "The keys, the oldest first.", body = ApiKeys))
 )]
 fn list_api_keys() {}
 
@@ -190,11 +204,11 @@ fn list_api_keys() {}
     delete, path = "/v1/me/api-keys/{id}", operation_id = "revoke_api_key", tag = "me",
     params(("id" = String, Path, description = "The key's id", example = "key_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")),
     responses(
+        Standard,
         (status = 204, description = "The key is gone."),
         (status = 403, description = "`session_required`: an API key cannot do this.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such key.", body = Problem, content_type = "application/problem+json"),
-        Standard,
     )
 )]
 fn revoke_api_key() {}
@@ -206,11 +220,11 @@ fn revoke_api_key() {}
     get, path = "/v1/admin/users", operation_id = "list_users", tag = "admin",
     params(ListUsers),
     responses(
+        Standard,
         (status = 200, description = "A page of accounts.", body = UserPage),
         (status = 403, description = "`admin_required`.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each parameter; `invalid_cursor`.", body = Problem,
             content_type = "application/problem+json"),
-        Standard,
     )
 )]
 fn list_users() {}
@@ -224,6 +238,8 @@ fn list_users() {}
     params(("id" = String, Path, description = "The account's id", example = "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")),
     request_body(content = EditUser),
     responses(
+        Refused,
+        Standard,
         (status = 200, description = "The account as it is now.", body = User),
         (status = 403, description = "`admin_required`.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such account.", body = Problem,
@@ -232,8 +248,6 @@ fn list_users() {}
             body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`: `errors` names each field.", body = Problem,
             content_type = "application/problem+json"),
-        Refused,
-        Standard,
     )
 )]
 fn edit_user() {}
@@ -241,7 +255,7 @@ fn edit_user() {}
 /// An example for anybody who is signed in
 #[utoipa::path(
     get, path = "/v1/examples/protected", operation_id = "get_protected_example", tag = "examples",
-    responses((status = 200, description = "A greeting.", body = Example), Standard)
+    responses(Standard, (status = 200, description = "A greeting.", body = Example))
 )]
 fn get_protected_example() {}
 
@@ -249,9 +263,32 @@ fn get_protected_example() {}
 #[utoipa::path(
     get, path = "/v1/examples/admin", operation_id = "get_admin_example", tag = "examples",
     responses(
+        Standard,
         (status = 200, description = "A greeting.", body = Example),
         (status = 403, description = "`admin_required`.", body = Problem, content_type = "application/problem+json"),
-        Standard,
     )
 )]
 fn get_admin_example() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where an operation and the common answers describe the same status, the operation's own words stand.
+    #[test]
+    fn an_operations_own_words_come_before_the_common_ones() {
+        let document = serde_json::to_value(Docs::openapi()).unwrap();
+        let says = |path: &str, status: &str| -> String {
+            let description = &document["paths"][path]["post"]["responses"][status]["description"];
+            description.as_str().unwrap_or_default().to_owned()
+        };
+        for (path, status, code) in [
+            ("/v1/auth/login", "401", "wrong_credentials"),
+            ("/v1/auth/login", "429", "too_many_tries"),
+            ("/v1/auth/refresh", "401", "refresh_token_reused"),
+            ("/v1/me/password", "429", "too_many_tries"),
+        ] {
+            assert!(says(path, status).contains(code), "{path} {status}: {}", says(path, status));
+        }
+    }
+}
