@@ -16,6 +16,7 @@ pub mod lambda;
 pub mod machines;
 pub mod parameters;
 pub mod platform;
+mod records;
 pub mod schedule;
 pub mod stream;
 pub mod table;

@@ -1,8 +1,9 @@
 //! Puts the parts together: reads the template, starts what it names, and says where it all answers.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ pub struct Stack {
     pub platform: Arc<Platform>,
     _tasks: JoinSet<()>,
     _runpod: Option<runpod::Handle>,
+    _lock: Option<File>,
 }
 
 /// The parts that requests need.
@@ -134,6 +136,7 @@ impl Stack {
         if let Some(logs) = &logs {
             std::fs::create_dir_all(logs).with_context(|| format!("create {}", logs.display()))?;
         }
+        let lock = options.data.as_deref().map(lock).transpose()?;
         let account = Account::default();
         let runpod = if options.clouds { Some(simulate(&options).await?) } else { None };
         let clouds: BTreeMap<String, String> =
@@ -233,12 +236,14 @@ impl Stack {
             tasks.spawn(keep(platform.clone(), schedule.clone()));
         }
         if template.tables.values().any(|table| table.ttl_attribute.is_some()) {
-            tasks.spawn(expire(dynamodb));
+            tasks.spawn(expire(dynamodb.clone()));
         }
+        tasks.spawn(trim(dynamodb));
         let websocket = format!("{}{WEBSOCKET_PATH}", api_url.replacen("http", "ws", 1));
         let ready = Ready { api: api_url, websocket, aws: aws_url, clouds };
-        info!(api = ready.api, aws = ready.aws, "the stack is up");
-        Ok(Self { ready, platform, _tasks: tasks, _runpod: runpod })
+        let jobs = if ready.clouds.is_empty() { "the real clouds" } else { "simulated clouds" };
+        info!(api = ready.api, aws = ready.aws, jobs, "the stack is up");
+        Ok(Self { ready, platform, _tasks: tasks, _runpod: runpod, _lock: lock })
     }
 }
 
@@ -267,6 +272,16 @@ async fn simulate(options: &Options) -> Result<runpod::Handle> {
     runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) })
         .await
         .context("simulated RunPod")
+}
+
+/// Takes the data folder for this process; the lock ends with it, however it ends.
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    if let Err(error) = file.try_lock() {
+        bail!("{} is used by another stack ({error})", data.display());
+    }
+    Ok(file)
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {
@@ -396,6 +411,14 @@ async fn expire(dynamodb: Dynamodb) {
     loop {
         tokio::time::sleep(Duration::from_mins(1)).await;
         dynamodb.sweep();
+    }
+}
+
+/// Drops old stream records, at the start and every hour.
+async fn trim(dynamodb: Dynamodb) {
+    loop {
+        dynamodb.trim();
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
 }
 

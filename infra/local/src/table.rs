@@ -18,12 +18,14 @@ use tracing::{info, warn};
 
 use crate::bill::Meter;
 use crate::edge::Refusal;
+use crate::records::Records;
 use crate::template;
 
 /// The database and the way to it.
 #[derive(Clone)]
 pub struct Dynamodb {
     database: Database,
+    records: Option<Arc<Records>>,
     url: String,
     client: reqwest::Client,
     meter: Arc<Meter>,
@@ -68,13 +70,15 @@ impl Dynamodb {
         tables: impl Iterator<Item = &template::Table>,
         meter: Arc<Meter>,
     ) -> Result<Self> {
-        let database = match file {
-            None => Database::memory(),
-            Some(file) => {
-                Database::new(file.to_str().ok_or_else(|| anyhow!("the data folder is not UTF-8"))?)
-            }
-        }
-        .map_err(|error| anyhow!("open the database: {error}"))?;
+        let name = match file {
+            // Shared, so that a second connection finds it
+            None => format!("file:{}?mode=memory&cache=shared", uuid::Uuid::new_v4()),
+            Some(file) => file.to_str().ok_or_else(|| anyhow!("the data folder is not UTF-8"))?.to_owned(),
+        };
+        let database = Database::new(&name).map_err(|error| anyhow!("open the database: {error}"))?;
+        let records = Records::open(&name)?;
+        // In memory two connections refuse each other instead of waiting, so that only the index is had there
+        let records = file.is_some().then(|| Arc::new(records));
         for table in tables {
             ensure(&database, table).with_context(|| format!("table {}", table.name))?;
         }
@@ -86,7 +90,7 @@ impl Dynamodb {
             std::future::pending(),
         ));
         let client = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { database, url, client, meter, written: watch::Sender::new(0) })
+        Ok(Self { database, records, url, client, meter, written: watch::Sender::new(0) })
     }
 
     /// Tells of each write.
@@ -157,6 +161,15 @@ impl Dynamodb {
                 usage.read_units += units;
             }
         });
+    }
+
+    /// Drops the stream's records of more than a day ago.
+    pub fn trim(&self) {
+        match self.records.as_ref().map(|records| records.trim()) {
+            None | Some(Ok(0)) => {}
+            Some(Ok(count)) => info!(count, "stream records dropped"),
+            Some(Err(error)) => warn!(error = format!("{error:#}"), "stream records could not be dropped"),
+        }
     }
 
     /// Deletes rows whose time to live is over.

@@ -8,7 +8,8 @@ use local::http::Routes;
 use local::template::{Account, Protocol, Stack, Values, load, parse};
 
 fn read(resources: &str) -> Result<Stack, String> {
-    parse(resources, Path::new("."), &Values::default(), &Account::default()).map_err(|error| format!("{error:#}"))
+    parse(resources, Path::new("."), &Values::default(), &Account::default())
+        .map_err(|error| format!("{error:#}"))
 }
 
 fn refused(text: &str, because: &str) {
@@ -19,7 +20,8 @@ fn refused(text: &str, because: &str) {
 #[test]
 fn the_real_template_is_understood() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let given = BTreeMap::from([("Stage".into(), "test".into()), ("ApiUrl".into(), "https://gpu.example".into())]);
+    let given =
+        BTreeMap::from([("Stage".into(), "test".into()), ("ApiUrl".into(), "https://gpu.example".into())]);
     let stack = load(&path, &Values { given, ..Values::default() }, &Account::default()).unwrap();
     let steps = &stack.functions["StepsFunction"];
     assert_eq!(steps.name, "gpu-test-steps");
@@ -35,7 +37,10 @@ fn the_real_template_is_understood() {
     assert!(stack.machines["JobMachine"].definition.contains(":function:gpu-test-steps"));
     assert!(!stack.machines["JobMachine"].definition.contains("${"));
     let table = &stack.tables["Table"];
-    assert_eq!(table.indexes.iter().map(|index| index.index_name.as_str()).collect::<Vec<_>>(), ["gsi1", "gsi2"]);
+    assert_eq!(
+        table.indexes.iter().map(|index| index.index_name.as_str()).collect::<Vec<_>>(),
+        ["gsi1", "gsi2"]
+    );
     assert_eq!(table.ttl_attribute.as_deref(), Some("expires_at"));
     assert_eq!(stack.event_sources["NotifierStream"].stream_arn, table.stream_arn);
     let schedule = &stack.schedules["SweeperSchedule"];
@@ -47,7 +52,8 @@ fn the_real_template_is_understood() {
 fn functions_and_folders_agree() {
     let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let stack = load(&infra.join("template.yaml"), &Values::default(), &Account::default()).unwrap();
-    let mut binaries: Vec<String> = stack.functions.values().map(|function| function.binary.clone()).collect();
+    let mut binaries: Vec<String> =
+        stack.functions.values().map(|function| function.binary.clone()).collect();
     let mut folders: Vec<String> = std::fs::read_dir(infra.join("../functions"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -99,7 +105,10 @@ fn what_is_not_understood_is_refused() {
     assert_eq!(read(FUNCTION).unwrap().functions["F"].binary, "f");
     refused(&format!("{FUNCTION}      SnapStart: {{ ApplyOn: PublishedVersions }}\n"), "SnapStart");
     refused(&format!("{FUNCTION}    Creates: 1\n"), "Creates is not understood");
-    refused(&format!("{FUNCTION}  G: {{ Type: AWS::SQS::Queue }}\n"), "G: type AWS::SQS::Queue is not understood");
+    refused(
+        &format!("{FUNCTION}  G: {{ Type: AWS::SQS::Queue }}\n"),
+        "G: type AWS::SQS::Queue is not understood",
+    );
     refused(&format!("{FUNCTION}Mappings: {{}}\n"), "section Mappings");
     refused(&format!("{FUNCTION}      Description: !GetAZs x\n"), "tag !GetAZs");
     refused(&format!("{FUNCTION}      Description: !Ref Nobody\n"), "nothing is named Nobody");
@@ -120,7 +129,8 @@ fn what_is_not_understood_is_refused() {
 /// All faults at once: who mends a template does not want them one by one.
 #[test]
 fn every_fault_is_named() {
-    let error = read("Resources: { A: { Type: AWS::SQS::Queue }, B: { Type: AWS::SNS::Queue } }").unwrap_err();
+    let error =
+        read("Resources: { A: { Type: AWS::SQS::Queue }, B: { Type: AWS::SNS::Queue } }").unwrap_err();
     assert!(error.contains("A: type") && error.contains("B: type"), "{error}");
 }
 

@@ -283,10 +283,26 @@ impl Host {
     }
 
     async fn spawn(&self, pool: &Arc<Pool>) -> Result<Worker> {
-        let slot = self.0.slots.clone().acquire_owned().await?;
+        let slot = if let Ok(slot) = self.0.slots.clone().try_acquire_owned() {
+            slot
+        } else {
+            self.make_room();
+            self.0.slots.clone().acquire_owned().await?
+        };
         let id = pool.next.fetch_add(1, Ordering::Relaxed);
         debug!(function = pool.function.name, id, "starting a process");
         worker::spawn(pool.clone(), id, slot).await
+    }
+
+    /// Ends the process that has been idle for longest in the pool that has most of them.
+    fn make_room(&self) {
+        let fullest = self.0.pools.values().max_by_key(|pool| pool.idle().len());
+        if let Some(pool) = fullest {
+            let mut idle = pool.idle();
+            if !idle.is_empty() {
+                idle.remove(0).kill();
+            }
+        }
     }
 
     /// Ends all idle processes.
