@@ -7,8 +7,8 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "tools"
 missing=''
-for tool in dash busybox curl wget shellcheck; do
-  command -v "$tool" >/dev/null || missing="$missing $tool"
+for tool in dash bash busybox wget curl shellcheck gzip setsid:util-linux ps:procps; do
+  command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"
 done
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -21,13 +21,15 @@ if [ -n "$missing" ]; then
   fi
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
-# The template is checked with the tools that AWS's own users have.
+# The template and the state machine are checked with the tools that AWS's own users have.
+mkdir -p target
 if [ ! -x target/venv/bin/sam ]; then
   python3 -m venv target/venv
-  target/venv/bin/pip install --quiet --disable-pip-version-check aws-sam-cli asl-validator boto3
+  target/venv/bin/pip install --quiet --disable-pip-version-check aws-sam-cli boto3
 fi
-PATH="$PWD/target/venv/bin:$PATH"
-export PATH
+if [ ! -x target/node/node_modules/.bin/asl-validator ]; then
+  npm install --silent --no-fund --no-audit --prefix target/node asl-validator@4
+fi
 
 step "form"
 cargo fmt --all --check

@@ -49,7 +49,9 @@ async fn effects_of_a_clean_life(stack: &Stack, user: &User, marks: &Path) -> Ve
         let word = |name: &str| call[name].as_str().unwrap_or_default().to_owned();
         // The pod's own id is another one each time.
         let operation = match word("operation") {
-            path if path.contains("/pods/") => format!("{} /v2/pods/*", path.split(' ').next().unwrap_or_default()),
+            path if path.contains("/pods/") => {
+                format!("{} /v2/pods/*", path.split(' ').next().unwrap_or_default())
+            }
             other => other,
         };
         let key = (word("edge"), operation, word("function"));
@@ -63,11 +65,18 @@ async fn effects_of_a_clean_life(stack: &Stack, user: &User, marks: &Path) -> Ve
 /// The command leaves a mark for each time that it runs.
 fn job(marks: &Path) -> Value {
     let script = r#"echo ran >>"$MARKS/$GPU_JOB_ID.$GPU_ATTEMPT"; echo working; sleep 0.3; echo '{"answer":42}' >"$GPU_OUTPUT""#;
-    shell_job(script, json!({ "env": { "MARKS": marks }, "retry": { "max_attempts": 5, "backoff_seconds": 0 } }))
+    shell_job(
+        script,
+        json!({ "env": { "MARKS": marks }, "retry": { "max_attempts": 5, "backoff_seconds": 0 } }),
+    )
 }
 
 async fn suffer(stack: &Stack, user: &User, marks: &Path, effect: &Effect, mode: &str) -> Result<(), String> {
-    let times = if mode == "twice" || !["dynamodb", "states"].contains(&effect.edge.as_str()) { 1 } else { SDK_TRIES };
+    let times = if mode == "twice" || !["dynamodb", "states"].contains(&effect.edge.as_str()) {
+        1
+    } else {
+        SDK_TRIES
+    };
     stack
         .fault(&json!({
             "edge": effect.edge, "operation": effect.operation, "function": effect.function,
@@ -109,7 +118,9 @@ async fn check(stack: &Stack, user: &User, marks: &Path, id: &str, ended: &Value
     if numbers != (1..=last).collect::<Vec<_>>() {
         return says("the events have gaps", &json!(numbers));
     }
-    if events.iter().filter(|event| event["event"]["type"] == "ended" || event["type"] == "ended").count() != 1 {
+    if events.iter().filter(|event| event["event"]["type"] == "ended" || event["type"] == "ended").count()
+        != 1
+    {
         return says("there is not one end", &json!(events));
     }
     // One sweep may be needed for an instance that no row knew of.
@@ -163,8 +174,13 @@ async fn spend_is_counted_once(stack: &Stack, user: &User) -> Result<(), String>
     }
     let month = this_month(user).await;
     let row = stack.row(&format!("OWNER#{}", user.id), &format!("SPEND#{month}")).await;
-    let counted: f64 = row["USD"]["N"].as_str().and_then(|micros| micros.parse::<f64>().ok()).unwrap_or(0.0) / 1e6;
-    if (counted - told).abs() < 5e-7 { Ok(()) } else { Err(format!("the row says {counted}, the jobs say {told}")) }
+    let counted: f64 =
+        row["USD"]["N"].as_str().and_then(|micros| micros.parse::<f64>().ok()).unwrap_or(0.0) / 1e6;
+    if (counted - told).abs() < 5e-7 {
+        Ok(())
+    } else {
+        Err(format!("the row says {counted}, the jobs say {told}"))
+    }
 }
 
 async fn this_month(user: &User) -> String {
@@ -213,6 +229,10 @@ async fn a_crash_at_every_effect_loses_nothing() {
         .collect()
         .await;
     let failures: Vec<String> = worked.into_iter().flatten().collect();
-    println!("crash at every effect: {total} cases over {} effects, {} failed", effects.len(), failures.len());
+    println!(
+        "crash at every effect: {total} cases over {} effects, {} failed",
+        effects.len(),
+        failures.len()
+    );
     assert!(failures.is_empty(), "{} of {total}:\n{}", failures.len(), failures.join("\n\n"));
 }

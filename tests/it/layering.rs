@@ -20,7 +20,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 const OURS: &[&str] = &[
-    "domain", "contract", "app", "dynamodb", "aws", "providers", "runner", "lambda", "states", "simclouds", "local",
+    "domain",
+    "contract",
+    "app",
+    "dynamodb",
+    "aws",
+    "providers",
+    "runner",
+    "lambda",
+    "states",
+    "simclouds",
+    "local",
 ];
 
 #[test]
@@ -52,9 +62,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     for line in manifest.lines() {
         if line.starts_with('[') {
             inside = line.trim() == "[dependencies]";
-        } else if inside
-            && let Some((name, _)) = line.split_once(['.', '=', ' '])
-        {
+        } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
             names.insert(name.trim().to_owned());
         }
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::support::{Plan, Stack, shell_job};
 
 fn kinds(events: &[Value]) -> Vec<String> {
-    let kind = |event: &Value| event["type"].as_str().or(event["event"]["type"].as_str()).unwrap_or_default().to_owned();
+    let kind = |event: &Value| {
+        event["type"].as_str().or(event["event"]["type"].as_str()).unwrap_or_default().to_owned()
+    };
     events.iter().map(kind).collect()
 }
 
@@ -71,7 +73,7 @@ async fn an_exit_code_that_the_policy_names_is_tried_again() {
 async fn a_cancelled_command_hears_sigterm_and_may_finish() {
     let stack = Stack::start().await;
     let user = stack.user().await;
-    let script = r#"trap 'echo tidy; exit 0' TERM; echo up; while :; do sleep 0.1; done"#;
+    let script = "trap 'echo tidy; exit 0' TERM; echo up; while :; do sleep 0.1; done";
     let id = user.submit(&shell_job(script, json!({}))).await;
     user.until(&id, "running").await;
     user.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await.expect(202);
@@ -139,12 +141,19 @@ async fn a_preempted_spot_job_goes_on_in_a_new_attempt() {
     let stack = Stack::start().await;
     let user = stack.user().await;
     let script = r#"if [ "$GPU_ATTEMPT" = 1 ]; then echo up; sleep 600; fi; echo done"#;
-    let retry = json!({ "spot": "only", "retry": { "max_attempts": 3, "on": ["preemption"], "backoff_seconds": 0 } });
+    let retry =
+        json!({ "spot": "only", "retry": { "max_attempts": 3, "on": ["preemption"], "backoff_seconds": 0 } });
     let id = user.submit(&shell_job(script, retry)).await;
     user.until(&id, "running").await;
     let pod = stack.pods().await.into_iter().find(|pod| pod["status"] == "RUNNING").expect("a pod");
     assert_eq!(pod["spot"], true, "{pod:#}");
-    stack.post(&stack.runpod, &format!("/_sim/pods/{}/preempt", pod["id"].as_str().expect("an id")), &json!({ "notice_s": 0 })).await;
+    stack
+        .post(
+            &stack.runpod,
+            &format!("/_sim/pods/{}/preempt", pod["id"].as_str().expect("an id")),
+            &json!({ "notice_s": 0 }),
+        )
+        .await;
     let job = user.ended(&id).await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(2)), "{job:#}");
     let attempts = user.get(&format!("/v1/jobs/{id}/attempts")).await.expect(200);
@@ -161,7 +170,9 @@ async fn a_lost_machine_is_noticed_and_another_one_takes_over() {
     let id = user.submit(&shell_job(script, retry)).await;
     user.until(&id, "running").await;
     let pod = stack.pods().await.into_iter().find(|pod| pod["status"] == "RUNNING").expect("a pod");
-    stack.post(&stack.runpod, &format!("/_sim/pods/{}/kill", pod["id"].as_str().expect("an id")), &json!({})).await;
+    stack
+        .post(&stack.runpod, &format!("/_sim/pods/{}/kill", pod["id"].as_str().expect("an id")), &json!({}))
+        .await;
     let job = user.ended(&id).await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(2)), "{job:#}");
     nothing_is_left(&stack).await;
@@ -175,7 +186,11 @@ async fn a_provider_that_answers_nonsense_does_not_lose_the_instance_it_made() {
     let id = user.submit(&shell_job("echo fine", json!({}))).await;
     assert_eq!(user.ended(&id).await["status"], "succeeded");
     let created = stack.get(&stack.runpod, "/_sim/pods").await["created"].clone();
-    assert_eq!(created.as_object().map(|names| names.values().filter_map(Value::as_u64).sum()), Some(1), "{created}");
+    assert_eq!(
+        created.as_object().map(|names| names.values().filter_map(Value::as_u64).sum()),
+        Some(1),
+        "{created}"
+    );
     nothing_is_left(&stack).await;
 }
 
@@ -200,7 +215,10 @@ async fn over_the_limit_jobs_wait_their_turn_by_urgency() {
     assert!(admitted(user.job(&urgent).await) < admitted(user.job(&low).await));
     let counts = user.get("/v1/jobs/counts").await.expect(200);
     assert_eq!(counts["admitted"], 0, "{counts:#}");
-    assert_eq!((&counts["by_status"]["succeeded"], &counts["by_status"]["cancelled"]), (&json!(3), &json!(1)));
+    assert_eq!(
+        (&counts["by_status"]["succeeded"], &counts["by_status"]["cancelled"]),
+        (&json!(3), &json!(1))
+    );
     nothing_is_left(&stack).await;
 }
 
@@ -230,13 +248,19 @@ async fn the_stack_is_killed_and_the_job_goes_on() {
     let stack = Plan::default().keeping(folder.path()).start().await;
     let user = stack.user().await;
     let script = r#"for i in 1 2 3 4 5 6 7 8 9 10; do echo "step $i"; sleep 0.2; done; echo '{"ok":true}' >"$GPU_OUTPUT""#;
-    let id = user.submit(&shell_job(script, json!({ "retry": { "max_attempts": 3, "backoff_seconds": 0 } }))).await;
+    let id = user
+        .submit(&shell_job(script, json!({ "retry": { "max_attempts": 3, "backoff_seconds": 0 } })))
+        .await;
     user.until(&id, "running").await;
     let again = Plan::default().keeping(folder.path()).at(&stack);
     stack.kill().await;
     let stack = again.start().await;
     let job = user.ended(&id).await;
-    assert_eq!((&job["status"], &job["exit"]["output"]["ok"]), (&json!("succeeded"), &json!(true)), "{job:#}");
+    assert_eq!(
+        (&job["status"], &job["exit"]["output"]["ok"]),
+        (&json!("succeeded"), &json!(true)),
+        "{job:#}"
+    );
     let events = user.events(&id).await;
     let numbers: Vec<u64> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());

@@ -54,7 +54,10 @@ fn every_error_that_is_matched_is_one_that_is_raised() {
     assert!(!matched.is_empty());
     for name in &matched {
         let ours = StepError::NAMES.contains(&name.as_str());
-        assert!(ours || platform.iter().any(|prefix| name.starts_with(prefix)), "{name} is raised by nothing");
+        assert!(
+            ours || platform.iter().any(|prefix| name.starts_with(prefix)),
+            "{name} is raised by nothing"
+        );
     }
     for name in StepError::NAMES {
         assert!(matched.iter().any(|m| m == name), "{name} is matched by no state");
@@ -66,7 +69,9 @@ fn collect(value: &Value, names: &mut Vec<String>) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 if name == "ErrorEquals" {
-                    names.extend(value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+                    names.extend(
+                        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
+                    );
                 } else {
                     collect(value, names);
                 }

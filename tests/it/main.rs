@@ -5,4 +5,6 @@ mod crash;
 mod layering;
 mod life;
 mod machine_cases;
+mod routes;
 mod support;
+mod template;

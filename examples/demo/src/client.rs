@@ -34,8 +34,12 @@ impl Client {
         let password = uuid::Uuid::new_v4().to_string();
         let account = json!({ "email": email, "password": password });
         self.post("/v1/auth/register", &account).await.context("the demo user could not be registered")?;
-        let session = self.post("/v1/auth/login", &account).await.context("the demo user could not sign in")?;
-        session["access_token"].as_str().context("the answer has no access token")?.clone_into(&mut self.token);
+        let session =
+            self.post("/v1/auth/login", &account).await.context("the demo user could not sign in")?;
+        session["access_token"]
+            .as_str()
+            .context("the answer has no access token")?
+            .clone_into(&mut self.token);
         Ok(email)
     }
 
@@ -62,7 +66,8 @@ impl Client {
     pub(crate) async fn live(&self, job: &str) -> anyhow::Result<Connection> {
         let ticket = self.post("/v1/realtime/ticket", &json!({})).await?;
         let url = ticket["url"].as_str().context("the ticket has no url")?;
-        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.context("the WebSocket does not open")?;
+        let (mut socket, _) =
+            tokio_tungstenite::connect_async(url).await.context("the WebSocket does not open")?;
         let subscribe = json!({ "action": "subscribe", "job_id": job, "after": 0 });
         socket.send(Message::text(subscribe.to_string())).await?;
         Ok(Connection { socket, held: Vec::new(), ping: tokio::time::interval(Duration::from_secs(20)) })

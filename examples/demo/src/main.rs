@@ -52,7 +52,13 @@ fn amounts(cost: &Value) -> String {
     let total = cost["total"].as_array().map(Vec::as_slice).unwrap_or_default();
     let sums: Vec<String> = total
         .iter()
-        .map(|money| format!("{} {}", money["amount"].as_str().unwrap_or("?"), money["currency"].as_str().unwrap_or("?")))
+        .map(|money| {
+            format!(
+                "{} {}",
+                money["amount"].as_str().unwrap_or("?"),
+                money["currency"].as_str().unwrap_or("?")
+            )
+        })
         .collect();
     if sums.is_empty() { "0".into() } else { sums.join(" + ") }
 }

@@ -78,8 +78,10 @@ impl Screen {
     fn progress(&mut self, message: &Value) {
         let fraction = message["fraction"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
         let full = (fraction * WIDTH as f64).round() as usize;
-        let text: String = message["text"].as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-        let bar = format!("[{}{}] {:3.0} % {text}", "#".repeat(full), ".".repeat(WIDTH - full), fraction * 100.0);
+        let text: String =
+            message["text"].as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+        let bar =
+            format!("[{}{}] {:3.0} % {text}", "#".repeat(full), ".".repeat(WIDTH - full), fraction * 100.0);
         if self.live {
             self.clear();
             self.bar = bar;
@@ -105,5 +107,9 @@ impl Screen {
 }
 
 fn price(money: &Value) -> String {
-    format!("{} {} an hour", money["amount"].as_str().unwrap_or("?"), money["currency"].as_str().unwrap_or("?"))
+    format!(
+        "{} {} an hour",
+        money["amount"].as_str().unwrap_or("?"),
+        money["currency"].as_str().unwrap_or("?")
+    )
 }

@@ -50,7 +50,7 @@ fn text(reply: Reply) -> String {
     use runner::protocol::{Reply as Text, Stop as Word};
     match reply {
         Reply::Go { every, secrets } => {
-            let every = Duration::try_from_secs_f64(every).unwrap_or(Duration::from_secs(60));
+            let every = Duration::try_from_secs_f64(every).unwrap_or(Duration::from_mins(1));
             let go = Text::go().every(every);
             secrets.into_iter().fold(go, |text, (name, value)| text.secret(name, value)).into_text()
         }

@@ -8,7 +8,12 @@ use lambda::Problem;
 use runner::protocol::{self, Output, Reason, Sender};
 
 /// Reads one message of the kind in its path.
-pub(crate) fn read(kind: &str, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(Sender, Report), Problem> {
+pub(crate) fn read(
+    kind: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(Sender, Report), Problem> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let sender = Sender::parse(header).map_err(refused)?;
     let report = match kind {
@@ -43,7 +48,11 @@ fn report(report: protocol::Report) -> Report {
     Report {
         metrics: metrics.collect(),
         progress: report.progress.map(|p| Progress { fraction: p.fraction, text: p.text }),
-        log: has_log.then_some(LogChunk { offset: report.offset, dropped: report.dropped, bytes: report.log }),
+        log: has_log.then_some(LogChunk {
+            offset: report.offset,
+            dropped: report.dropped,
+            bytes: report.log,
+        }),
         ..Report::default()
     }
 }

@@ -58,5 +58,5 @@ fn done((): ()) -> Value {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let carrier = Carrier::new(lambda::Platform::from_env()?);
-    lambda::events::run(|event: Event<Step>| run(&carrier, event.payload)).await
+    lambda::events::run(|event: Event<Step>| Box::pin(run(&carrier, event.payload))).await
 }

@@ -28,5 +28,5 @@ async fn run(carrier: &Carrier) -> Result<Swept, Failed> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let carrier = Carrier::new(lambda::Platform::from_env()?);
-    lambda::events::run(|_: Event<Value>| run(&carrier)).await
+    lambda::events::run(|_: Event<Value>| Box::pin(run(&carrier))).await
 }

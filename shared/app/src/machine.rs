@@ -25,8 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{
-    Admission, AttemptWrite, Clock, Commit, ConnectionStore, Ids, JobStore, ProviderError, Providers, RunnerStore, StoreError,
-    WorkflowError, Workflows,
+    Admission, AttemptWrite, Clock, Commit, ConnectionStore, Ids, JobStore, ProviderError, Providers,
+    RunnerStore, StoreError, WorkflowError, Workflows,
 };
 
 pub use admit::execution_name;

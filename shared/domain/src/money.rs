@@ -51,7 +51,7 @@ impl Money {
             return None;
         }
         let whole: i128 = whole.parse().ok()?;
-        let six: i128 = format!("{:0<6.6}", fraction).parse().ok()?;
+        let six: i128 = format!("{fraction:0<6.6}").parse().ok()?;
         let round = i128::from(fraction.as_bytes().get(6).is_some_and(|d| *d >= b'5'));
         i64::try_from(whole.checked_mul(MICROS_PER_UNIT)? + six + round)
             .ok()

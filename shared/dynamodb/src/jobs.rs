@@ -168,7 +168,7 @@ pub(crate) fn job_attributes(job: &Job) -> Vec<(&'static str, AttributeValue)> {
     }
     if !job.spec.tags.is_empty() {
         // Both forms, so that a filter by key alone and one by key and value are each one `contains`.
-        let both = job.spec.tags.iter().flat_map(|(k, v)| [format!("{k}"), format!("{k}\u{0}{v}")]);
+        let both = job.spec.tags.iter().flat_map(|(k, v)| [k.clone(), format!("{k}\u{0}{v}")]);
         attributes.push(("tags", AttributeValue::Ss(both.collect())));
     }
     match (job.status.is_terminal(), job.admitted) {

@@ -91,7 +91,9 @@ impl Plan {
         let log = Log::collect(BufReader::new(child.stderr.take().context("stderr")?));
         let mut lines = BufReader::new(child.stdout.take().context("stdout")?).lines();
         let ready = loop {
-            let Some(line) = lines.next_line().await? else { anyhow::bail!("no ready line:\n{}", log.text()) };
+            let Some(line) = lines.next_line().await? else {
+                anyhow::bail!("no ready line:\n{}", log.text())
+            };
             if let Some(ready) = line.strip_prefix("ready ") {
                 break serde_json::from_str::<Value>(ready)?;
             }
@@ -201,7 +203,8 @@ impl Stack {
     /// The faults planned so far are forgotten; how often they struck.
     pub(crate) async fn clear_faults(&self) -> u64 {
         let armed = self.get(&self.aws, "/_local/faults").await;
-        let hits = armed["faults"].as_array().into_iter().flatten().filter_map(|fault| fault["hits"].as_u64()).sum();
+        let hits =
+            armed["faults"].as_array().into_iter().flatten().filter_map(|fault| fault["hits"].as_u64()).sum();
         self.http.delete(format!("{}/_local/faults", self.aws)).send().await.expect("an answer");
         hits
     }

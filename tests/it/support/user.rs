@@ -38,7 +38,12 @@ impl Answer {
     /// A problem with this status and code; the fields that it names.
     #[track_caller]
     pub(crate) fn problem(self, status: u16, code: &str) -> Vec<String> {
-        let kind = self.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let kind = self
+            .headers
+            .get("content-type")
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         assert_eq!(kind, "application/problem+json", "{}", self.body);
         assert_eq!(self.body["code"], code, "{}", self.body);
@@ -74,7 +79,13 @@ impl User {
         Self { http, api, email: String::new(), id: String::new(), token: String::new() }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = self.http.request(method, format!("{}{path}", self.api));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -98,7 +109,8 @@ impl User {
 
     /// A body as it is, whatever it is.
     pub(crate) async fn post_raw(&self, path: &str, body: Vec<u8>) -> Answer {
-        let request = self.http.post(format!("{}{path}", self.api)).header("content-type", "application/json");
+        let request =
+            self.http.post(format!("{}{path}", self.api)).header("content-type", "application/json");
         Self::answer(request.bearer_auth(&self.token).body(body)).await
     }
 
@@ -154,7 +166,7 @@ impl User {
     /// Hears of the job until `enough`. A push that a fault swallowed is made good by the next pong's replay: the
     /// subscription is renewed from time to time.
     async fn listen(&self, id: &str, enough: impl Fn(&Value) -> bool) {
-        let heard = tokio::time::timeout(Duration::from_secs(120), async {
+        let heard = tokio::time::timeout(Duration::from_mins(2), async {
             loop {
                 let renew = tokio::time::timeout(Duration::from_secs(3), self.listen_once(id, &enough)).await;
                 if renew == Ok(true) {

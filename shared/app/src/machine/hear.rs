@@ -92,7 +92,9 @@ impl Machine {
         match watched {
             Ok(()) => state.watched_until = Some(until),
             // Who listens hears less often; nothing is lost.
-            Err(error) => tracing::warn!(attempt.id = %state.attempt_id, %error, "the listeners could not be asked for"),
+            Err(error) => {
+                tracing::warn!(attempt.id = %state.attempt_id, %error, "the listeners could not be asked for")
+            }
         }
     }
 
@@ -124,11 +126,14 @@ impl Machine {
         }
         let Some(mut job) = self.jobs.job(state.job_id).await? else { return Ok(()) };
         let latest = self.latest(&job).await?.filter(|attempt| attempt.id == state.attempt_id);
-        let Some(mut attempt) = latest.filter(|a| a.handle.as_ref().is_some_and(|handle| handle.id == instance)) else {
+        let Some(mut attempt) =
+            latest.filter(|a| a.handle.as_ref().is_some_and(|handle| handle.id == instance))
+        else {
             return Ok(());
         };
         if attempt.outcome.is_none() {
-            attempt.outcome = Some(Outcome::Lost { reason: "the machine restarted under the command".into() });
+            attempt.outcome =
+                Some(Outcome::Lost { reason: "the machine restarted under the command".into() });
             attempt.ended_at = Some(self.clock.now());
             let from = job.status;
             self.commit(&mut job, Some((Kind::Update, &mut attempt)), Change::of(from, &[])).await?;

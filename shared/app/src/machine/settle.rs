@@ -128,7 +128,9 @@ impl Machine {
         // A create call that was delivered twice, or whose answer was lost, leaves instances that no row knows.
         let mut handles: Vec<_> = attempt.handle.iter().cloned().collect();
         let found = provider.find(attempt.id, &attempt.offer).await?;
-        handles.extend(found.into_iter().map(|i| i.handle).filter(|handle| attempt.handle.as_ref() != Some(handle)));
+        handles.extend(
+            found.into_iter().map(|i| i.handle).filter(|handle| attempt.handle.as_ref() != Some(handle)),
+        );
         let mut left = false;
         for handle in handles {
             left |= !release(provider.as_ref(), &handle).await?;

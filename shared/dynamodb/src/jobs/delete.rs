@@ -48,10 +48,9 @@ pub(super) async fn delete(store: &Store, job: &Job) -> Result<(), StoreError> {
         .send()
         .await;
     match sent {
-        Ok(_) => Ok(()),
         Err(error) if store.job(job.id).await?.is_some() => Err(store_error(error)),
-        // Somebody deleted it in between: that is what was asked for.
-        Err(_) => Ok(()),
+        // Done, or somebody deleted it in between: either is what was asked for.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

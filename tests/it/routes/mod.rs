@@ -1,0 +1,4 @@
+//! The API by its URLs.
+
+mod accounts;
+mod jobs;
