@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 struct Running {
@@ -24,6 +24,7 @@ impl Running {
             .arg("--functions-dir")
             .arg(program.parent().unwrap().join("examples"))
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         if let Some(data) = data {
             command.arg("--data").arg(data);
@@ -97,8 +98,12 @@ async fn sigterm_ends_it_with_its_functions() {
     let function = running.function().await;
     let pid = running.child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let mut stderr = running.child.stderr.take().unwrap();
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).await.unwrap();
     assert!(running.child.wait().await.unwrap().success());
     gone(&function).await;
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 #[tokio::test]

@@ -276,9 +276,10 @@ async fn runtime_api(State(session): State<Arc<Session>>, request: Request) -> R
 
 async fn next(session: &Session) -> Response {
     session.current().polled = true;
-    let mut work = session.work.lock().await;
-    let Some(Assignment { request_id, payload, limit, taken, reply }) = work.recv().await else {
-        return status(StatusCode::GONE);
+    let assignment = session.work.lock().await.recv().await;
+    let Some(Assignment { request_id, payload, limit, taken, reply }) = assignment else {
+        // The process is about to be ended; any answer would be one more error in its log
+        return std::future::pending().await;
     };
     session.current().invocation = Some((request_id.clone(), reply));
     let _ = taken.send(());
