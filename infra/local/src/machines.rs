@@ -86,6 +86,11 @@ impl Machines {
         self.0.counters().transitions
     }
 
+    /// Waits until an execution has ended.
+    pub async fn ended(&self, arn: &str) {
+        self.0.ended(arn).await;
+    }
+
     /// ARNs of the executions that have not ended.
     pub async fn open_executions(&self) -> Vec<String> {
         self.0.open_executions().await

@@ -347,6 +347,63 @@ async fn schedules_fire_when_told_and_everything_is_billed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_execution_calls_the_function() {
+    let stack = start().await;
+    let client = Client::of(&stack);
+    let machine = "arn:aws:states:us-east-1:000000000000:stateMachine:machine";
+    let run = async |name: &str, input: Value| {
+        let body = json!({ "stateMachineArn": machine, "name": name, "input": input.to_string() });
+        let (status, started) = client.aws("AWSStepFunctions.StartExecution", body).await;
+        assert_eq!(status, 200, "{started}");
+        stack.platform.machines.ended(started["executionArn"].as_str().unwrap()).await;
+        let body = json!({ "executionArn": started["executionArn"] });
+        client.aws("AWSStepFunctions.DescribeExecution", body).await.1
+    };
+    let ended = run("clean", json!({ "a": 1 })).await;
+    assert_eq!((&ended["status"], &ended["output"]), (&json!("SUCCEEDED"), &json!(r#"{"a":1}"#)));
+
+    client.fault(json!({ "edge": "lambda", "function": "probe", "mode": "throttle" })).await;
+    assert_eq!(run("throttled", json!({})).await["status"], "SUCCEEDED");
+    client.control(http::Method::DELETE, "faults", None).await;
+    client.fault(json!({ "edge": "lambda", "function": "probe", "mode": "fail_before" })).await;
+    let ended = run("unserved", json!({})).await;
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("Lambda.ServiceException")));
+    let ended = run("failing", json!({ "requestContext": { "http": {} }, "rawPath": "/v1/fail" })).await;
+    assert_eq!(ended["status"], "FAILED");
+    assert!(ended["cause"].as_str().unwrap().contains("it failed"), "{ended}");
+    // Three executions of one state, and one of one state with a retry
+    let bill = client.control(http::Method::GET, "bill", None).await;
+    assert_eq!(bill["usage"]["transitions"], 5);
+
+    client.fault(json!({ "edge": "states", "operation": "StartExecution", "mode": "throttle" })).await;
+    let (status, error) =
+        client.aws("AWSStepFunctions.StartExecution", json!({ "stateMachineArn": machine })).await;
+    assert_eq!((status, &error["__type"]), (400, &json!("ThrottlingException")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_to_a_simulated_cloud_passes_its_edge() {
+    let stack = Stack::start(Options { clouds: true, ..options() }).await.unwrap();
+    let client = Client::of(&stack);
+    assert!(stack.ready.clouds["runpod"].starts_with("http://127.0.0.1:"));
+    let pods = async || {
+        let url = format!("{}/_clouds/probe/runpod/v2/pods", client.aws);
+        client.http.get(url).bearer_auth("fake-runpod-key").send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(pods().await, 200);
+    client
+        .fault(
+            json!({ "edge": "provider", "operation": "GET /v2/*", "function": "probe", "mode": "throttle" }),
+        )
+        .await;
+    assert_eq!(pods().await, 429);
+    assert_eq!(pods().await, 200);
+    let calls = client.control(http::Method::GET, "calls", None).await;
+    assert_eq!(calls["calls"][0]["operation"], "GET /v2/pods");
+    assert_eq!(calls["calls"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_outlives_the_stack() {
     let folder = tempfile::tempdir().unwrap();
     let kept = || Options { data: Some(folder.path().to_owned()), ..options() };

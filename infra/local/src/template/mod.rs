@@ -1,6 +1,7 @@
 //! Reads `infra/template.yaml` the way CloudFormation would, strictly: what is not understood is an error at
 //! start, so that nobody relies on a setting that only the deployed platform has.
 
+mod apis;
 mod evaluate;
 mod resources;
 mod yaml;
@@ -11,10 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-pub use resources::{
-    Api, Attribute, EventSource, Function, Index, Integration, KeyElement, Machine, Protocol, Route,
-    Schedule, Table,
-};
+pub use apis::{Api, Integration, Protocol, Route};
+pub use resources::{Attribute, EventSource, Function, Index, KeyElement, Machine, Schedule, Table};
 
 /// Who and where the stack pretends to be. Ids appear in ARNs only.
 #[derive(Debug, Clone)]
