@@ -7,4 +7,5 @@ mod life;
 mod machine_cases;
 mod routes;
 mod support;
+mod sweep;
 mod template;

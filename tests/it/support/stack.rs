@@ -209,6 +209,16 @@ impl Stack {
         hits
     }
 
+    /// The simulated cloud's key, as somebody else with the same account has it.
+    pub(crate) fn cloud_key() -> &'static str {
+        "fake-runpod-key"
+    }
+
+    /// Ends an execution from outside, as nobody should.
+    pub(crate) async fn stop_execution(&self, arn: &str) {
+        self.aws_call("AWSStepFunctions.StopExecution", &json!({ "executionArn": arn })).await;
+    }
+
     /// Runs the sweeper now.
     pub(crate) async fn sweep(&self) -> Value {
         let answer = self.post(&self.aws, "/_local/invoke-schedule/sweeper", &json!({})).await;
@@ -238,11 +248,16 @@ impl Stack {
 
     /// One row of the table.
     pub(crate) async fn row(&self, pk: &str, sk: &str) -> Value {
-        let body = json!({ "TableName": "gpu-local", "Key": { "pk": { "S": pk }, "sk": { "S": sk } }, "ConsistentRead": true });
+        let key = json!({ "pk": { "S": pk }, "sk": { "S": sk } });
+        let request = json!({ "TableName": "gpu-local", "Key": key, "ConsistentRead": true });
+        self.aws_call("DynamoDB_20120810.GetItem", &request).await["Item"].clone()
+    }
+
+    async fn aws_call(&self, target: &str, body: &Value) -> Value {
         let answer = self
             .http
             .post(&self.aws)
-            .header("x-amz-target", "DynamoDB_20120810.GetItem")
+            .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
             .header("authorization", AUTHORIZATION)
             .header("x-amz-date", "20261124T000000Z")
@@ -250,8 +265,10 @@ impl Stack {
             .send()
             .await
             .expect("an answer");
+        let status = answer.status();
         let text = answer.text().await.expect("a body");
-        serde_json::from_str::<Value>(&text).unwrap_or_default()["Item"].clone()
+        assert!(status.is_success(), "{target}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// What the stack has said so far.

@@ -94,14 +94,12 @@ impl Machine {
                 self.start(job).await?;
                 swept.restarted += 1;
             }
-            // It ended a moment ago, perhaps with this job: the index lags behind.
-            Some(false) if now.duration_since(job.updated_at) < SETTLING => {}
             Some(false) => {
-                // The index lags behind the row: the row decides.
-                let Some(mut job) = self.jobs.job(job.id).await?.filter(|job| !job.status.is_terminal())
-                else {
-                    return Ok(());
-                };
+                // An execution that ends by itself has ended its job before, or handed it over: the row, read after the
+                // execution was looked at, tells one that was lost.
+                let current = self.jobs.job(job.id).await?;
+                let lost = current.filter(|now| !now.status.is_terminal() && now.handover == job.handover);
+                let Some(mut job) = lost else { return Ok(()) };
                 let from = job.status;
                 job.handover += 1;
                 self.commit(&mut job, None, Change::of(from, &[])).await?;
