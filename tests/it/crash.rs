@@ -103,11 +103,21 @@ async fn suffer(stack: &Stack, user: &User, marks: &Path, effect: &Effect, mode:
     let ended = user.ended(&id).await;
     let hits = stack.clear_faults().await;
     stack.rest().await;
-    check(stack, user, marks, &id, &ended).await.map_err(|why| format!("{why} (struck {hits} times)"))?;
+    // Only the cloud can make a machine that no answer tells of.
+    let may_need_sweep = effect.operation == "POST /v2/pods";
+    check(stack, user, marks, (&id, &ended), may_need_sweep)
+        .await
+        .map_err(|why| format!("{why} (struck {hits} times)"))?;
     if hits == 0 { Err("the fault struck nothing".into()) } else { Ok(()) }
 }
 
-async fn check(stack: &Stack, user: &User, marks: &Path, id: &str, ended: &Value) -> Result<(), String> {
+async fn check(
+    stack: &Stack,
+    user: &User,
+    marks: &Path,
+    (id, ended): (&str, &Value),
+    may_need_sweep: bool,
+) -> Result<(), String> {
     let says = |what: &str, value: &Value| Err(format!("{what}: {value:#}"));
     if ended["status"] != "succeeded" || ended["exit"]["output"]["answer"] != 42 {
         return says("the job did not end right", ended);
@@ -123,9 +133,15 @@ async fn check(stack: &Stack, user: &User, marks: &Path, id: &str, ended: &Value
     {
         return says("there is not one end", &json!(events));
     }
-    // One sweep may be needed for an instance that no row knew of.
+    let log = user.log(id).await;
+    if log.matches("working").count() != 1 {
+        return says("the log is not whole", &json!(log));
+    }
     let names = own_pods(stack, user, id).await;
     if !names.is_empty() {
+        if !may_need_sweep {
+            return says("instances are left for the sweeper", &json!(names));
+        }
         stack.sweep().await;
         let left = own_pods(stack, user, id).await;
         if !left.is_empty() {

@@ -93,7 +93,7 @@ impl Machine {
             Ok(()) => state.watched_until = Some(until),
             // Who listens hears less often; nothing is lost.
             Err(error) => {
-                tracing::warn!(attempt.id = %state.attempt_id, %error, "the listeners could not be asked for")
+                tracing::warn!(attempt.id = %state.attempt_id, %error, "the listeners could not be asked for");
             }
         }
     }
