@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::edge::{Edge, Refusal};
 use crate::http::decode;
 use crate::lambda::Outcome;
+use crate::permissions::{self, Denied};
 use crate::platform::Platform;
 use crate::{control, parameters, table, websocket};
 
@@ -78,6 +79,10 @@ async fn call(platform: &Platform, service: &str, operation: &str, parts: &Parts
             );
         }
     };
+    let needed = permissions::actions(service, operation, &body);
+    if let Err(denied) = platform.permissions.check(&function, &needed) {
+        return deny(Denied::STATUS, &denied);
+    }
     let act = || async {
         match edge {
             Edge::Dynamodb => platform.dynamodb.call(operation, &parts.headers, body.clone()).await,
@@ -104,6 +109,11 @@ pub fn caller(headers: &HeaderMap) -> String {
 pub const KEY_PREFIX: &str = "test-";
 
 async fn invoke(platform: &Platform, name: &str, parts: &Parts, body: Bytes) -> Response {
+    if let Err(denied) =
+        platform.permissions.check(&caller(&parts.headers), &["lambda:InvokeFunction".into()])
+    {
+        return deny(StatusCode::FORBIDDEN, &denied);
+    }
     let kind = parts.headers.get("x-amz-invocation-type").and_then(|kind| kind.to_str().ok());
     let Some(function) = platform.functions.host.function(name) else {
         let message = format!("Function not found: {}", platform.account.function_arn(name));
@@ -185,6 +195,9 @@ async fn manage(platform: &Platform, id: &str, parts: &Parts, body: Bytes) -> Re
         }
     };
     let function = caller(&parts.headers);
+    if let Err(denied) = platform.permissions.check(&function, &["execute-api:ManageConnections".into()]) {
+        return deny(StatusCode::FORBIDDEN, &denied);
+    }
     platform.edges.through((Edge::Connections, operation, &function), act, refuse).await
 }
 
@@ -211,6 +224,12 @@ pub fn json_1_0(status: StatusCode, body: &Value) -> Response {
         headers.insert("x-amzn-requestid", id);
     }
     response
+}
+
+/// Refuses what the caller's policies in the template do not allow.
+fn deny(status: StatusCode, denied: &Denied) -> Response {
+    warn!(action = denied.action, "{}", denied.message);
+    failure(status, "AccessDeniedException", &denied.message)
 }
 
 fn failure(status: StatusCode, kind: &str, message: &str) -> Response {

@@ -15,6 +15,7 @@ pub mod http;
 pub mod lambda;
 pub mod machines;
 pub mod parameters;
+pub mod permissions;
 pub mod platform;
 mod records;
 pub mod schedule;

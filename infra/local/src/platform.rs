@@ -26,6 +26,7 @@ use crate::http::{Front, Origin, Routes, WEBSOCKET_PATH};
 use crate::lambda::{Function, Host};
 use crate::machines::Machines;
 use crate::parameters::Parameters;
+use crate::permissions::Permissions;
 use crate::stream::Follower;
 use crate::table::Dynamodb;
 use crate::template::{self, Account, Protocol, Schedule, Values};
@@ -108,6 +109,7 @@ pub struct Platform {
     pub parameters: Parameters,
     pub machines: Machines,
     pub clouds: Clouds,
+    pub permissions: Permissions,
     pub websocket: Option<Arc<websocket::Front>>,
     meter: Arc<Meter>,
     schedules: Vec<Schedule>,
@@ -197,6 +199,12 @@ impl Stack {
             parameters,
             machines,
             clouds: Clouds::new(clouds.clone())?,
+            permissions: Permissions::new(
+                template
+                    .functions
+                    .values()
+                    .map(|function| (function.binary.clone(), function.actions.clone())),
+            ),
             websocket: websocket.clone(),
             meter: meter.clone(),
             schedules: template.schedules.values().cloned().collect(),

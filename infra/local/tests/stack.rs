@@ -346,6 +346,27 @@ async fn schedules_fire_when_told_and_everything_is_billed() {
     assert!(bill["dollars"].as_f64().unwrap() > 0.0);
 }
 
+/// The probe of the template may put rows and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_may_do_what_its_policies_say() {
+    let stack = start().await;
+    let client = Client::of(&stack);
+    let call = async |key: &str, target: &str| {
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let request =
+            client.http.post(&client.aws).header("x-amz-target", target).header("authorization", scope);
+        let request = request.header("content-type", "application/x-amz-json-1.0").header("x-amz-date", "x");
+        let response = request.body(r#"{"TableName":"rows"}"#).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (status, error) = call("test-probe", "DynamoDB_20120810.Scan").await;
+    assert_eq!((status, &error["__type"]), (400, &json!("AccessDeniedException")));
+    assert_eq!(error["message"], "User: probe is not authorized to perform: dynamodb:Scan");
+    assert_eq!(call("test", "DynamoDB_20120810.Scan").await.0, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_calls_the_function() {
     let stack = start().await;

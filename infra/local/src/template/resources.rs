@@ -1,7 +1,7 @@
 //! Resources as typed values. Each property is either enforced here, or listed as having no meaning on one
 //! machine ([`Unused`]); any other one is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Function {
     pub timeout: Duration,
     /// Invocations that may run at once; none means no limit of its own.
     pub concurrency: Option<usize>,
+    /// Actions that its policies allow.
+    pub actions: BTreeSet<String>,
 }
 
 /// A table, as CreateTable wants it.
@@ -234,10 +236,8 @@ struct FunctionProperties {
     _architectures: Unused,
     #[serde(rename = "Description")]
     _description: Unused,
-    #[serde(rename = "Policies")]
-    _policies: Unused,
-    #[serde(rename = "Role")]
-    _role: Unused,
+    #[serde(default)]
+    policies: Vec<Value>,
     #[serde(rename = "LoggingConfig")]
     _logging: Unused,
     #[serde(rename = "Tags")]
@@ -276,6 +276,7 @@ fn function(id: &str, properties: FunctionProperties, metadata: Option<&Value>) 
         memory_mib: properties.memory_size.unwrap_or(128),
         timeout: Duration::from_secs(properties.timeout.unwrap_or(3)),
         concurrency: properties.reserved_concurrent_executions,
+        actions: crate::permissions::allowed(properties.policies).context("Policies")?,
     })
 }
 
