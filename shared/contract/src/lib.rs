@@ -10,6 +10,7 @@ pub mod problem;
 pub mod realtime;
 pub mod system;
 
+mod examples;
 mod mirror;
 mod openapi;
 mod query;

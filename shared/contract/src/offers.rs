@@ -26,6 +26,7 @@ pub struct Offer {
     #[schema(example = "runpod")]
     pub provider: String,
     /// The provider's region; null where any will do.
+    #[schema(required = true)]
     pub region: Option<String>,
     #[schema(example = "RTX 4090")]
     pub gpu: String,
@@ -35,8 +36,10 @@ pub struct Offer {
     /// The provider's own id of the GPU or of the instance type.
     pub instance_type: String,
     /// Null where the provider does not say.
+    #[schema(required = true)]
     pub cpus: Option<u32>,
     /// Null where the provider does not say.
+    #[schema(required = true)]
     pub memory_gib: Option<u32>,
     pub spot: bool,
     /// For all its GPUs together.
@@ -82,8 +85,10 @@ pub struct Provider {
     pub name: String,
     pub status: ProviderStatus,
     /// What its status means, in words; null for `ok`.
+    #[schema(required = true)]
     pub message: Option<String>,
     /// How many offers it has; null if it did not answer.
+    #[schema(required = true)]
     pub offers: Option<usize>,
     /// When it was asked.
     pub checked_at: Timestamp,
@@ -124,7 +129,7 @@ pub struct OffersQuery {
     pub region: Option<String>,
     /// Only what the provider does not call sold out.
     pub in_stock: Option<bool>,
-    #[param(minimum = 1, maximum = 1_000, default = 200)]
+    #[param(required = false, minimum = 1, maximum = 1_000, default = 200)]
     pub limit: usize,
 }
 

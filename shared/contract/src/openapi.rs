@@ -2,10 +2,13 @@
 
 use utoipa::{
     IntoResponses, Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        RefOr, Schema,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 
-use crate::{accounts, jobs, offers, problem::Problem, realtime, system};
+use crate::{accounts, examples, jobs, offers, problem::Problem, realtime, system};
 
 /// What any operation that wants a caller may answer.
 #[derive(Debug, IntoResponses)]
@@ -73,12 +76,28 @@ impl Modify for Bearer {
 
 /// The whole document, as OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Root::openapi()
-        .merge_from(accounts::Docs::openapi())
-        .merge_from(jobs::Docs::openapi())
-        .merge_from(offers::Docs::openapi())
-        .merge_from(realtime::Docs::openapi())
-        .merge_from(system::Docs::openapi())
+    with_examples(
+        Root::openapi()
+            .merge_from(accounts::Docs::openapi())
+            .merge_from(jobs::Docs::openapi())
+            .merge_from(offers::Docs::openapi())
+            .merge_from(realtime::Docs::openapi())
+            .merge_from(system::Docs::openapi()),
+    )
+}
+
+fn with_examples(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(schemas) = schemas {
+        for (name, example) in examples::all() {
+            match schemas.get_mut(name) {
+                Some(RefOr::T(Schema::Object(schema))) => schema.example = Some(example),
+                Some(RefOr::T(Schema::AllOf(schema))) => schema.example = Some(example),
+                _ => {}
+            }
+        }
+    }
+    document
 }
 
 #[cfg(test)]
@@ -139,5 +158,58 @@ mod tests {
             }
         }
         assert!(seen > 50, "{seen}");
+    }
+
+    #[test]
+    fn every_large_body_has_an_example() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let has = |content: &Value| {
+            // A body that may be left out is one of nothing and a schema.
+            let schema = &content["schema"];
+            let reference = schema["$ref"].as_str().or_else(|| {
+                schema["oneOf"].as_array().and_then(|any| any.iter().find_map(|one| one["$ref"].as_str()))
+            });
+            let name = reference.unwrap_or_default().rsplit('/').next().unwrap_or_default();
+            content.get("example").is_some()
+                || document["components"]["schemas"][name].get("example").is_some()
+        };
+        let mut without = Vec::new();
+        for (method, path, operation) in operations(&document) {
+            // The bodies of accounts and of the ticket are small and have their examples field by field.
+            if !["jobs", "offers", "system"].iter().any(|tag| operation["tags"][0] == *tag) {
+                continue;
+            }
+            let request = &operation["requestBody"]["content"]["application/json"];
+            if !request.is_null() && !has(request) {
+                without.push(format!("{method} {path}: request"));
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let answer = &response["content"]["application/json"];
+                if status.starts_with('2') && path != "/v1/openapi.json" && !answer.is_null() && !has(answer)
+                {
+                    without.push(format!("{method} {path}: {status}"));
+                }
+            }
+        }
+        assert!(without.is_empty(), "{without:#?}");
+    }
+
+    #[test]
+    fn every_example_holds_to_its_schema() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let mut seen = 0;
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let Some(example) = schema.get("example") else { continue };
+            let whole = serde_json::json!({
+                "$ref": format!("#/components/schemas/{name}"),
+                "components": document["components"],
+            });
+            let validator = jsonschema::draft202012::new(&whole).unwrap();
+            let wrong: Vec<String> =
+                validator.iter_errors(example).map(|e| format!("{}: {e}", e.instance_path())).collect();
+            assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
     }
 }

@@ -16,11 +16,13 @@ const RENEWED: SignedDuration = SignedDuration::from_secs(30);
 /// The first guess at how much the last lines take, and the most that is read for them.
 const TAIL_BYTES: usize = 128 * 1024;
 const TAIL_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the longest character in UTF-8: with less room a reader would never get past it.
+const LONGEST_CHARACTER: usize = 4;
 
 /// Which part of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogRange {
-    /// About `limit` bytes from `offset` on.
+    /// Up to `limit` bytes from `offset` on, but one character at least.
     From { offset: u64, limit: usize },
     /// The last lines.
     Tail { lines: usize },
@@ -76,12 +78,9 @@ impl Jobs {
             LogRange::From { offset, .. } => offset,
             LogRange::Tail { .. } => page.chunks.first().map_or(page.next, |chunk| chunk.offset),
         };
-        let lines = match range {
-            LogRange::From { .. } => None,
-            LogRange::Tail { lines } => Some(lines),
-        };
-        let read = Read::of(&page, start, over && page.next >= end, lines);
-        let everything = over && read.next >= end;
+        let read = Read::of(&page, start, over && page.next >= end, range);
+        // Nothing behind the place is the end too: a count that is too high must not keep a follower for ever.
+        let everything = over && (read.next >= end || page.chunks.is_empty());
         let (next, complete) = if !everything {
             ((attempt.number, read.next), false)
         } else if follow && job.attempt > attempt.number {
@@ -136,12 +135,22 @@ struct Read {
 }
 
 impl Read {
-    /// The text of `page`, which begins at `offset`. A character whose end has not come yet is left for the next page,
-    /// unless `last` says that nothing will come. With `lines` only so many last lines are taken.
-    fn of(page: &LogPage, offset: u64, last: bool, lines: Option<usize>) -> Self {
+    /// The text of `page`, which begins at `offset`, as far as `range` wants it. A character whose end is not there is left
+    /// for the next page, unless `last` says that nothing will come.
+    fn of(page: &LogPage, offset: u64, last: bool, range: LogRange) -> Self {
         let mut bytes = Vec::new();
         let mut dropped = 0;
+        let mut next = page.next.max(offset);
+        let mut room = match range {
+            LogRange::From { limit, .. } => limit.max(LONGEST_CHARACTER),
+            LogRange::Tail { .. } => usize::MAX,
+        };
+        let mut cut = false;
         for chunk in &page.chunks {
+            if room == 0 {
+                cut = true;
+                break;
+            }
             if chunk.dropped > 0 {
                 dropped += chunk.dropped;
                 if bytes.last().is_some_and(|byte| *byte != b'\n') {
@@ -151,16 +160,19 @@ impl Read {
                     format!("[… {} bytes of the log were not kept …]\n", chunk.dropped).as_bytes(),
                 );
             }
-            bytes.extend_from_slice(&chunk.bytes);
+            let taken = chunk.bytes.len().min(room);
+            bytes.extend_from_slice(&chunk.bytes[..taken]);
+            room -= taken;
+            next = chunk.offset + taken as u64;
+            cut |= taken < chunk.bytes.len();
         }
-        let mut next = page.next.max(offset);
-        if !last {
+        if cut || !last {
             let unfinished = unfinished_character(&bytes);
             bytes.truncate(bytes.len() - unfinished);
             next -= unfinished as u64;
         }
         let mut offset = offset;
-        if let Some(lines) = lines {
+        if let LogRange::Tail { lines } = range {
             let cut = before_last_lines(&bytes, lines);
             // Without a gap in it the text is the log, byte for byte; with one its beginning cannot be told.
             if dropped == 0 {
@@ -206,6 +218,8 @@ mod tests {
     use super::*;
     use crate::ports::LogChunk;
 
+    const ALL: LogRange = LogRange::From { offset: 0, limit: usize::MAX };
+
     fn page(offset: u64, chunks: &[(u64, &[u8])]) -> LogPage {
         let mut next = offset;
         let chunks = chunks
@@ -224,9 +238,9 @@ mod tests {
         let text = "a中é🙂";
         for cut in 0..=text.len() {
             let (head, tail) = text.as_bytes().split_at(cut);
-            let first = Read::of(&page(0, &[(0, head)]), 0, false, None);
+            let first = Read::of(&page(0, &[(0, head)]), 0, false, ALL);
             let rest = [&head[usize::try_from(first.next).unwrap()..], tail].concat();
-            let second = Read::of(&page(first.next, &[(0, &rest)]), first.next, true, None);
+            let second = Read::of(&page(first.next, &[(0, &rest)]), first.next, true, ALL);
             assert_eq!(format!("{}{}", first.text, second.text), text, "cut at {cut}");
             assert_eq!(second.next, text.len() as u64);
         }
@@ -234,14 +248,37 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_replaced_and_holds_nothing_up() {
-        let read = Read::of(&page(0, &[(0, b"a\xffb\xe4\xb8")]), 0, true, None);
+        let read = Read::of(&page(0, &[(0, b"a\xffb\xe4\xb8")]), 0, true, ALL);
         assert_eq!((read.text.as_str(), read.next), ("a\u{fffd}b\u{fffd}", 5));
-        assert_eq!(Read::of(&page(0, &[(0, b"ab\x80\x80\x80\x80")]), 0, false, None).next, 6);
+        assert_eq!(Read::of(&page(0, &[(0, b"ab\x80\x80\x80\x80")]), 0, false, ALL).next, 6);
+    }
+
+    #[test]
+    fn a_reader_with_little_room_gets_everything_in_pieces() {
+        let text = "a中é🙂\u{10ffff}b";
+        for limit in 1..=8 {
+            let (mut at, mut read) = (0, String::new());
+            while at < text.len() {
+                let rest = [
+                    (0, &text.as_bytes()[at..at + 2.min(text.len() - at)]),
+                    (0, &text.as_bytes()[(at + 2).min(text.len())..]),
+                ];
+                let range = LogRange::From { offset: at as u64, limit };
+                let part = Read::of(&page(at as u64, &rest), at as u64, true, range);
+                assert!(
+                    part.text.len() <= limit.max(4) && part.next > at as u64,
+                    "{limit} at {at}: {part:?}"
+                );
+                at = usize::try_from(part.next).unwrap();
+                read.push_str(&part.text);
+            }
+            assert_eq!(read, text, "{limit}");
+        }
     }
 
     #[test]
     fn a_gap_is_said_aloud() {
-        let read = Read::of(&page(0, &[(0, b"head"), (90, b"tail\n")]), 0, false, None);
+        let read = Read::of(&page(0, &[(0, b"head"), (90, b"tail\n")]), 0, false, ALL);
         assert_eq!(read.text, "head\n[… 90 bytes of the log were not kept …]\ntail\n");
         assert_eq!((read.dropped, read.next), (90, 99));
     }
@@ -249,7 +286,7 @@ mod tests {
     #[test]
     fn the_last_lines_are_counted_as_people_count_them() {
         let lines = |text: &str, lines| {
-            let read = Read::of(&page(100, &[(0, text.as_bytes())]), 100, false, Some(lines));
+            let read = Read::of(&page(100, &[(0, text.as_bytes())]), 100, false, LogRange::Tail { lines });
             (read.text, read.offset)
         };
         assert_eq!(lines("a\nb\nc\n", 2), ("b\nc\n".into(), 102));

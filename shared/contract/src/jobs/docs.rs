@@ -54,9 +54,7 @@ fn submit_job() {}
         (status = 200, description = "A page of jobs.", body = JobPage),
         (status = 404, description = "`not_found`: no such user.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 400, description = "`invalid_cursor`: it is not one that this list gave out.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`: `errors` names each parameter.", body = Problem,
+        (status = 422, description = "`invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's.", body = Problem,
             content_type = "application/problem+json"),
         Standard,
     )
@@ -156,6 +154,7 @@ fn cancel_job() {}
         (status = 201, description = "The new job.", body = Job,
             headers(("Location" = String, description = "Path of the new job"),
                 ("Idempotent-Replayed" = String, description = "`true` if this is the answer of an earlier request"))),
+        (status = 400, description = "`invalid_idempotency_key`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such job, or not yours.", body = Problem,
             content_type = "application/problem+json"),
         (status = 409, description = "`job_not_ended`: it still goes on.", body = Problem,

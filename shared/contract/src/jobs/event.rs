@@ -21,10 +21,10 @@ pub struct EventPage {
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
     /// Only events with a greater number.
-    #[param(default = 0)]
+    #[param(required = false, default = 0)]
     pub after: u64,
     /// How many at most.
-    #[param(minimum = 1, maximum = 500, default = 100)]
+    #[param(required = false, minimum = 1, maximum = 500, default = 100)]
     pub limit: usize,
 }
 

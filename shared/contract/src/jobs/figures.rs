@@ -24,17 +24,23 @@ pub struct Attempt {
     /// What was asked of the provider, with the price that counts.
     pub placement: Placement,
     /// The provider's own id of the instance; null until it is known, and for an offer that was refused.
+    #[schema(required = true)]
     pub instance: Option<String>,
     /// When it was decided, before the provider was asked.
     pub intended_at: Timestamp,
     /// When billing began.
+    #[schema(required = true)]
     pub created_at: Option<Timestamp>,
     /// When its runner was first heard.
+    #[schema(required = true)]
     pub started_at: Option<Timestamp>,
+    #[schema(required = true)]
     pub ended_at: Option<Timestamp>,
     /// When the provider confirmed that the instance is gone: billing ended.
+    #[schema(required = true)]
     pub gone_at: Option<Timestamp>,
     /// Null while it is going on.
+    #[schema(required = true)]
     pub result: Option<Outcome>,
     /// What it cost, up to now if the instance is there.
     pub cost: Money,
@@ -140,10 +146,12 @@ impl CountsQuery {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Metrics {
     /// Null before the first attempt.
+    #[schema(required = true)]
     pub attempt: Option<u32>,
     /// The oldest first. Empty where the image has no `nvidia-smi`.
     pub items: Vec<MetricsRow>,
     /// Pass it as `after` to go on; null if there is nothing yet.
+    #[schema(required = true)]
     pub next: Option<Timestamp>,
 }
 
@@ -159,10 +167,15 @@ pub struct MetricsRow {
 pub struct GpuFigures {
     /// 0 for the first.
     pub gpu: u32,
+    #[schema(required = true)]
     pub utilisation_percent: Option<f64>,
+    #[schema(required = true)]
     pub memory_used_mib: Option<f64>,
+    #[schema(required = true)]
     pub memory_total_mib: Option<f64>,
+    #[schema(required = true)]
     pub temperature_celsius: Option<f64>,
+    #[schema(required = true)]
     pub power_watts: Option<f64>,
 }
 
@@ -175,7 +188,7 @@ pub struct MetricsQuery {
     pub attempt: Option<u32>,
     /// Only later ones.
     pub after: Option<Timestamp>,
-    #[param(minimum = 1, maximum = 1_000, default = 200)]
+    #[param(required = false, minimum = 1, maximum = 1_000, default = 200)]
     pub limit: usize,
 }
 

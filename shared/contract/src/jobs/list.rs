@@ -18,6 +18,7 @@ use crate::query::Query;
 pub struct JobPage {
     pub items: Vec<Job>,
     /// Pass it as `cursor` for the next page; null on the last one.
+    #[schema(required = true)]
     pub next: Option<String>,
 }
 
@@ -26,7 +27,7 @@ pub struct JobPage {
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// One of these: repeated, or separated by commas.
-    #[param(value_type = Vec<crate::events::Status>, explode = false, example = json!(["queued", "running"]))]
+    #[param(required = false, value_type = Vec<crate::events::Status>, explode = false, example = json!(["queued", "running"]))]
     pub status: Vec<Status>,
     /// Where the latest attempt was placed.
     #[param(example = "runpod")]
@@ -41,7 +42,7 @@ pub struct ListQuery {
     /// Whose: one's own if absent. Administrators may name any user.
     #[param(value_type = Option<String>)]
     pub owner: Option<UserId>,
-    #[param(minimum = 1, maximum = 100, default = 20)]
+    #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: usize,
     /// `next` of the page before.
     pub cursor: Option<String>,

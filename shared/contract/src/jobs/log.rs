@@ -13,6 +13,7 @@ use crate::query::Query;
 #[schema(example = json!({"attempt": 1, "text": "epoch 1\nepoch 2\n", "offset": 0, "next": "1-16", "dropped": 0, "complete": false}))]
 pub struct Log {
     /// Whose log it is; null before the first attempt.
+    #[schema(required = true)]
     pub attempt: Option<u32>,
     /// Bytes that are not UTF-8 are replaced by U+FFFD.
     pub text: String,
@@ -39,7 +40,7 @@ pub struct LogQuery {
     /// From that byte on.
     pub offset: Option<u64>,
     /// Bytes at most, about.
-    #[param(minimum = 1, maximum = 1_048_576, default = 262_144)]
+    #[param(required = false, minimum = 1, maximum = 1_048_576, default = 262_144)]
     pub limit: usize,
     /// `next` of the part before.
     #[param(value_type = Option<String>)]

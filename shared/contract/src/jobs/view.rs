@@ -23,13 +23,16 @@ pub struct Job {
     #[schema(example = "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")]
     pub owner: String,
     pub name: String,
+    #[schema(required = true)]
     pub description: Option<String>,
     pub status: Status,
     /// Why it ended as it did, in words; null while it has not.
+    #[schema(required = true)]
     pub reason: Option<String>,
     /// False while it waits for its owner's earlier jobs.
     pub admitted: bool,
     /// When its end was asked for; null if nobody did.
+    #[schema(required = true)]
     pub cancel_requested_at: Option<Timestamp>,
     pub image: String,
     pub command: Vec<String>,
@@ -37,10 +40,13 @@ pub struct Job {
     /// The names of its secret variables; their values are never shown.
     pub secret_env: Vec<String>,
     pub gpu: Gpu,
+    #[schema(required = true)]
     pub cpus: Option<u32>,
+    #[schema(required = true)]
     pub memory_gib: Option<u32>,
     pub disk_gib: u32,
     pub spot: Spot,
+    #[schema(required = true)]
     pub max_price_per_hour: Option<Money>,
     pub strategy: Strategy,
     pub preferred_providers: Vec<String>,
@@ -57,31 +63,43 @@ pub struct Job {
     /// The number of the latest attempt; 0 before the first.
     pub attempt: u32,
     /// The id of the latest attempt, as it is in the instance's name; null before the first and in lists.
+    #[schema(required = true)]
     pub attempt_id: Option<String>,
     /// What the command last said of itself; null if it said nothing, and in lists.
+    #[schema(required = true)]
     pub progress: Option<Progress>,
     /// Where the latest attempt was placed; null before the first.
+    #[schema(required = true)]
     pub placement: Option<Placement>,
     /// What the present instance costs; null while there is none.
+    #[schema(required = true)]
     pub price_per_hour: Option<Money>,
     /// What it cost so far, the running instance up to now included; one amount for each currency.
     pub cost: Vec<Money>,
     pub submitted_at: Timestamp,
     pub updated_at: Timestamp,
     /// When it left its owner's queue.
+    #[schema(required = true)]
     pub admitted_at: Option<Timestamp>,
     /// When the command first ran.
+    #[schema(required = true)]
     pub started_at: Option<Timestamp>,
+    #[schema(required = true)]
     pub ended_at: Option<Timestamp>,
     /// When it is over whatever happens; null while it waits for its owner's quota, and once it has ended.
+    #[schema(required = true)]
     pub deadline: Option<Timestamp>,
     /// Seconds from the submission to the first start of the command, up to now if it has not started; null if it ended
     /// without a start.
+    #[schema(required = true)]
     pub seconds_to_start: Option<f64>,
     /// Seconds since the first start of the command, up to its end; null before.
+    #[schema(required = true)]
     pub seconds_running: Option<f64>,
+    #[schema(required = true)]
     pub exit: Option<Exit>,
     /// The job that this one repeats.
+    #[schema(required = true)]
     pub restart_of: Option<String>,
     /// Grows with each change.
     pub version: u64,
@@ -94,8 +112,10 @@ pub struct Job {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = JobGpu)]
 pub struct Gpu {
+    #[schema(required = true)]
     pub model: Option<String>,
     pub count: u32,
+    #[schema(required = true)]
     pub memory_gib: Option<u32>,
 }
 

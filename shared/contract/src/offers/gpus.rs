@@ -42,8 +42,10 @@ pub struct Gpu {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LowestPrice {
     /// Null if there is no such offer.
+    #[schema(required = true)]
     pub on_demand_per_gpu_hour: Option<Money>,
     /// Null if there is no such offer.
+    #[schema(required = true)]
     pub spot_per_gpu_hour: Option<Money>,
 }
 
