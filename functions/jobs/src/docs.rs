@@ -2,7 +2,7 @@
 
 mod page;
 
-use std::sync::OnceLock;
+use std::{io::Read, sync::OnceLock};
 
 use axum::{
     Json,
@@ -11,10 +11,15 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::system::{Health, Liveness};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 const FRAME_OPTIONS: HeaderName = header::X_FRAME_OPTIONS;
+
+/// `contract::openapi()` as it was last written down. The code that makes it is not in the function: it would be a tenth
+/// of its size.
+const SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
 
 /// What does not change while the function lives.
 struct Document {
@@ -26,14 +31,16 @@ struct Document {
 fn document() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        // The document is made of text, numbers and lists: there is nothing in it that JSON could not hold.
-        let json = serde_json::to_value(contract::openapi()).unwrap_or(Value::Null);
+        // The build packed it and a test holds it against the code: it is whole, and it is JSON.
+        let mut text = String::new();
+        let unpacked = GzDecoder::new(SNAPSHOT).read_to_string(&mut text);
+        let json: Value = unpacked.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
         // Nothing may be loaded and nothing may run; the one style sheet is named by its digest.
         let style = STANDARD.encode(Sha256::digest(page::STYLE));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
-        Document { html: page::render(&json), json: json.to_string(), policy }
+        Document { html: page::render(&json), json: text, policy }
     })
 }
 
@@ -61,4 +68,25 @@ pub(crate) async fn page() -> Response {
 
 fn cached() -> (HeaderName, HeaderValue) {
     (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_OPENAPI=1` writes the snapshot anew; the dashboard's client is made from it.
+    #[test]
+    fn the_snapshot_is_what_the_code_says() {
+        let made = serde_json::to_string_pretty(&contract::openapi()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi.json"), &made).unwrap();
+            return;
+        }
+        let written =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi.json")).unwrap();
+        assert!(
+            made == written,
+            "the API changed: run UPDATE_OPENAPI=1 cargo nextest run -p jobs the_snapshot"
+        );
+    }
 }

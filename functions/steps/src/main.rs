@@ -37,6 +37,10 @@ impl Failure for Failed {
             Self::SetUp(_) | Self::Answer(_) => "Unavailable",
         }
     }
+
+    fn is_ordinary(&self) -> bool {
+        matches!(self, Self::Step(error) if error.is_ordinary())
+    }
 }
 
 async fn run(carrier: &Carrier, step: Step) -> Result<Value, Failed> {

@@ -130,6 +130,11 @@ impl StepError {
         "Unavailable",
     ];
 
+    /// Whether the state machine goes on by it as it should: nothing failed.
+    pub fn is_ordinary(&self) -> bool {
+        !matches!(self, Self::Unavailable(_) | Self::LaunchUnknown(_))
+    }
+
     /// The name that the state machine matches.
     pub fn name(&self) -> &'static str {
         match self {

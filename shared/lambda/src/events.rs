@@ -13,6 +13,11 @@ use crate::log;
 pub trait Failure: StdError + 'static {
     /// The name: `ErrorEquals` has it.
     fn error_type(&self) -> &'static str;
+
+    /// Whether it belongs to the ordinary course of things: the state machine goes on by it, and nobody needs to look.
+    fn is_ordinary(&self) -> bool {
+        false
+    }
 }
 
 /// Runs `handler` for each event until the environment is shut down.
