@@ -72,8 +72,6 @@ fn cached() -> (HeaderName, HeaderValue) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// `UPDATE_OPENAPI=1` writes the snapshot anew; the dashboard's client is made from it.
     #[test]
     fn the_snapshot_is_what_the_code_says() {
