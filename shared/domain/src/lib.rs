@@ -8,6 +8,8 @@ pub mod id;
 pub mod job;
 pub mod money;
 pub mod placement;
+#[cfg(feature = "workflow")]
+pub mod workflow;
 
 pub use access::{Principal, Role};
 pub use id::{ApiKeyId, AttemptId, JobId, SessionId, UserId};
