@@ -8,6 +8,7 @@
 //! Everything submitted here is executed with the rights of the user who started it, so a simulated cloud listens on
 //! loopback only and refuses any other address.
 
+pub mod alibaba;
 mod clock;
 mod faults;
 mod ledger;

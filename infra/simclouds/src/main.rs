@@ -6,11 +6,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
 usage: simclouds [--runpod-port PORT] [--key KEY] [--data DIRECTORY]
+                 [--alibaba-port PORT] [--alibaba-key ID:SECRET]
 
 Simulated GPU clouds on 127.0.0.1. They run what they are sent as processes of this user.
   --runpod-port PORT   port of the simulated RunPod (default: any free one)
   --key KEY            the API key it accepts (default: a random one, printed)
   --data DIRECTORY     pods survive a restart there (default: in memory)
+  --alibaba-port PORT  port of the simulated Alibaba Cloud (default: any free one)
+  --alibaba-key ID:SECRET  the access key it accepts (default: a random one, printed)
 ";
 
 #[tokio::main]
@@ -22,6 +25,8 @@ async fn main() -> anyhow::Result<()> {
     let mut port = 0;
     let mut key = None;
     let mut data = None;
+    let mut alibaba_port = 0;
+    let mut alibaba_key = None;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value\n{USAGE}"));
@@ -29,6 +34,10 @@ async fn main() -> anyhow::Result<()> {
             "--runpod-port" => port = value()?.parse().context("the port is not a number from 0 to 65535")?,
             "--key" => key = Some(value()?),
             "--data" => data = Some(PathBuf::from(value()?)),
+            "--alibaba-port" => {
+                alibaba_port = value()?.parse().context("the port is not a number from 0 to 65535")?;
+            }
+            "--alibaba-key" => alibaba_key = Some(value()?),
             "--help" | "-h" => {
                 print!("{USAGE}");
                 return Ok(());
@@ -44,11 +53,23 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let runpod = simclouds::runpod::serve(config).await?;
-    println!("{}", serde_json::json!({"runpod": {"url": runpod.url, "key": key}}));
+    let word = || format!("{:016x}", rand::random::<u64>());
+    let pair = alibaba_key.unwrap_or_else(|| format!("LTAIsimulated{}:simulated{}", word(), word()));
+    let (id, secret) = pair.split_once(':').context("--alibaba-key is ID:SECRET")?;
+    let mut config = simclouds::alibaba::Config::new(id, secret);
+    config.port = alibaba_port;
+    let alibaba = simclouds::alibaba::serve(config).await?;
+    println!(
+        "{}",
+        serde_json::json!({
+            "runpod": {"url": runpod.url, "key": key},
+            "alibaba": {"url": alibaba.url, "access_key_id": id, "access_key_secret": secret},
+        })
+    );
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    runpod.stop().await;
+    tokio::join!(runpod.stop(), alibaba.stop());
     Ok(())
 }

@@ -1,0 +1,297 @@
+//! `/_sim`: what a test causes and learns. Not part of the cloud; no key is needed, as it is on loopback.
+
+use super::account::Settings;
+use super::catalogue;
+use super::error::{Refusal, json_answer};
+use super::instance::{Instance, Spot, Status};
+use super::{ACTIONS, Cloud, drive};
+use crate::clock;
+use crate::faults::Plan;
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::{Method, Request, Response};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preempt {
+    /// Between the lock that announces it and the release; 0 = no warning at all.
+    #[serde(default = "five_minutes")]
+    notice_s: f64,
+}
+
+/// As the cloud does it.
+fn five_minutes() -> f64 {
+    300.0
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kill {
+    #[serde(default, rename = "as")]
+    how: Loss,
+}
+
+#[derive(Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Loss {
+    #[default]
+    Gone,
+    Silent,
+}
+
+/// What is named changes; without a type, every type; without a zone, every one that has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stock {
+    instance_type: Option<String>,
+    zone: Option<String>,
+    count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prices {
+    instance_type: Option<String>,
+    zone: Option<String>,
+    on_demand_micros_per_s: Option<i64>,
+    /// Spot instances whose limit is lower are pre-empted.
+    spot_micros_per_s: Option<i64>,
+    #[serde(default = "five_minutes")]
+    notice_s: f64,
+}
+
+enum Error {
+    Wrong(String),
+    Unknown,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+pub(crate) fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Response<Body> {
+    match done(cloud, request) {
+        Ok(value) => json_answer(200, &value),
+        Err(Error::Wrong(what)) => json_answer(422, &json!({"error": what})),
+        Err(Error::Unknown) => json_answer(404, &json!({"error": "no such control"})),
+        Err(Error::Refused(why)) => why.answer(),
+    }
+}
+
+fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Error> {
+    let bytes = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
+    serde_json::from_slice(bytes).map_err(|error| Error::Wrong(error.to_string()))
+}
+
+fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
+    let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').skip(1).collect();
+    match (request.method(), &path[..]) {
+        (&Method::GET, ["faults"]) => Ok(json!({"faults": cloud.faults.list()})),
+        (&Method::DELETE, ["faults"]) => {
+            cloud.faults.clear();
+            Ok(json!({}))
+        }
+        (&Method::POST, ["faults"]) => plan(cloud, body(request)?),
+        (&Method::GET, ["settings"]) => Ok(json!(cloud.lock().settings)),
+        (&Method::POST, ["settings"]) => settings(cloud, body(request)?),
+        (&Method::POST, ["instances", id, "preempt"]) => {
+            let Preempt { notice_s } = body(request)?;
+            preempt(cloud, id, seconds(notice_s)?)?;
+            let account = cloud.lock();
+            account.instances.iter().find(|one| one.id == *id).map(shown).ok_or(Error::Unknown)
+        }
+        (&Method::POST, ["instances", id, "kill"]) => {
+            let Kill { how } = body(request)?;
+            if how == Loss::Gone {
+                cloud.lock().release(id, "lost")?;
+            } else {
+                cloud.lock().instance_mut(id)?.lost = true;
+                cloud.lost.notify_waiters();
+            }
+            Ok(json!({}))
+        }
+        (&Method::GET, ["instances"]) => {
+            let account = cloud.lock();
+            let all: Vec<Value> = account.instances.iter().map(shown).collect();
+            let live = account.instances.iter().filter(|one| !one.gone()).count();
+            Ok(json!({"instances": all, "live": live, "created": account.created}))
+        }
+        (&Method::GET, ["stock"]) => Ok(shelves(cloud)),
+        (&Method::POST, ["stock"]) => {
+            let Stock { instance_type, zone, count } = body(request)?;
+            let mut account = cloud.lock();
+            for (kind, zone) in meant(account.shelves(), instance_type.as_deref(), zone.as_deref())? {
+                account.set_stock(kind, zone, count);
+            }
+            drop(account);
+            Ok(shelves(cloud))
+        }
+        (&Method::POST, ["prices"]) => {
+            prices(cloud, &body(request)?)?;
+            Ok(shelves(cloud))
+        }
+        (&Method::GET, ["calls"]) => Ok(cloud.journal.report()),
+        (&Method::GET, ["bill"]) => Ok(bill(cloud)),
+        _ => Err(Error::Unknown),
+    }
+}
+
+fn seconds(seconds: f64) -> Result<Duration, Error> {
+    if (0.0..=1e6).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(Error::Wrong("notice_s is out of range".to_owned()))
+    }
+}
+
+fn plan(cloud: &Cloud, plan: Plan) -> Result<Value, Error> {
+    if plan.operation != "*" && !ACTIONS.contains(&plan.operation.as_str()) {
+        return Err(Error::Wrong(format!("unknown operation {:?}", plan.operation)));
+    }
+    if plan.nth == 0 {
+        return Err(Error::Wrong("nth counts from 1".to_owned()));
+    }
+    if !(400..=599).contains(&plan.status) {
+        return Err(Error::Wrong("status must be an error".to_owned()));
+    }
+    Ok(json!({"id": cloud.faults.add(plan)}))
+}
+
+/// Only what is named changes.
+fn settings(cloud: &Cloud, changes: Map<String, Value>) -> Result<Value, Error> {
+    let mut account = cloud.lock();
+    let mut all = json!(account.settings);
+    for (name, value) in changes {
+        let Some(old) = all.get_mut(&name) else {
+            return Err(Error::Wrong(format!("unknown setting {name:?}")));
+        };
+        *old = value;
+    }
+    let settings: Settings =
+        serde_json::from_value(all.clone()).map_err(|error| Error::Wrong(error.to_string()))?;
+    if !(0.0..=1.0).contains(&settings.boot_fail_rate) {
+        return Err(Error::Wrong("boot_fail_rate is from 0 to 1".to_owned()));
+    }
+    account.settings = settings;
+    Ok(all)
+}
+
+/// Takes the machine away; announced by a lock unless there is no notice.
+fn preempt(cloud: &Arc<Cloud>, id: &str, notice: Duration) -> Result<(), Refusal> {
+    let mut account = cloud.lock();
+    let one = account.instance_mut(id)?;
+    if one.spec.spot == Spot::No {
+        return Err(Refusal::new(403, "IncorrectSpotStrategy", "Only a spot instance can be pre-empted."));
+    }
+    if notice.is_zero() {
+        return account.release(id, "preempted");
+    }
+    one.recycled_at = Some(clock::now() + SignedDuration::try_from(notice).unwrap_or_default());
+    drop(account);
+    let (owner, id) = (Arc::clone(cloud), id.to_owned());
+    cloud.tasks.spawn(async move { owner.release_in(notice, &id, "preempted").await });
+    Ok(())
+}
+
+/// The types in zones that a test names; both named, also one that has never been on sale there.
+fn meant(
+    all: impl Iterator<Item = (&'static str, &'static str)>,
+    kind: Option<&str>,
+    zone: Option<&str>,
+) -> Result<Vec<(&'static str, &'static str)>, Error> {
+    let known = kind.map(|id| catalogue::find(id).map(|kind| kind.id).ok_or(id)).transpose();
+    let kind = known.map_err(|id| Error::Wrong(format!("unknown instance_type {id:?}")))?;
+    let zones = || catalogue::REGIONS.iter().flat_map(|(_, zones)| zones.iter().copied());
+    let known = zone.map(|id| zones().find(|zone| *zone == id).ok_or(id)).transpose();
+    let zone = known.map_err(|id| Error::Wrong(format!("unknown zone {id:?}")))?;
+    if let (Some(kind), Some(zone)) = (kind, zone) {
+        return Ok(vec![(kind, zone)]);
+    }
+    Ok(all
+        .filter(|(k, z)| kind.is_none_or(|kind| kind == *k) && zone.is_none_or(|zone| zone == *z))
+        .collect())
+}
+
+fn prices(cloud: &Arc<Cloud>, wanted: &Prices) -> Result<(), Error> {
+    let notice = seconds(wanted.notice_s)?;
+    if [wanted.on_demand_micros_per_s, wanted.spot_micros_per_s].into_iter().flatten().any(|price| price < 0)
+    {
+        return Err(Error::Wrong("a price is not negative".to_owned()));
+    }
+    let mut account = cloud.lock();
+    let places = meant(account.shelves(), wanted.instance_type.as_deref(), wanted.zone.as_deref())?;
+    for (kind, zone) in &places {
+        account.move_price(kind, zone, wanted.on_demand_micros_per_s, wanted.spot_micros_per_s);
+    }
+    let outbid: Vec<String> = account
+        .instances
+        .iter()
+        .filter(|one| {
+            !one.gone() && one.recycled_at.is_none() && places.contains(&(one.spec.kind.id, one.zone))
+        })
+        .filter(|one| match (one.spec.spot, wanted.spot_micros_per_s) {
+            (Spot::Limit(limit), Some(market)) => limit < market.saturating_mul(3600),
+            _ => false,
+        })
+        .map(|one| one.id.clone())
+        .collect();
+    drop(account);
+    for id in outbid {
+        preempt(cloud, &id, notice)?;
+    }
+    Ok(())
+}
+
+fn shelves(cloud: &Cloud) -> Value {
+    let account = cloud.lock();
+    let now = clock::now();
+    let each = account.shelves().map(|(kind, zone)| {
+        let (on_demand, spot) = account.price(kind, zone, now).unwrap_or_default();
+        json!({
+            "instance_type": kind, "zone": zone, "region": catalogue::region_of(zone),
+            "free": account.free(kind, zone), "on_demand_micros_per_s": on_demand, "spot_micros_per_s": spot,
+        })
+    });
+    json!({"stock": each.collect::<Vec<_>>(), "currency": "CNY", "synthetic": true})
+}
+
+fn shown(one: &Instance) -> Value {
+    let now = clock::now();
+    let place = drive::inside(&one.disk);
+    let read = |name: &str| std::fs::read_to_string(place.join(name)).ok();
+    let status = if one.gone() { json!("Released") } else { json!(one.status) };
+    json!({
+        "id": one.id, "name": one.spec.name, "status": status, "alive": one.alive, "starts": one.starts,
+        "zone": one.zone, "instance_type": one.spec.kind.id, "spot": one.spec.spot.word(), "tags": one.spec.tags,
+        "recycling": one.recycled_at.is_some(), "end": one.end, "lost": one.lost,
+        "seconds": one.seconds(now), "cost_micros": one.cost(now),
+        // While the disk is there: the exit code of the user data, and what it said.
+        "user_data_exit": read("user-data.exit").and_then(|text| text.trim().parse::<i32>().ok()),
+        "user_data_log": read("user-data.log"),
+        "running": one.status == Status::Running && !one.gone(),
+    })
+}
+
+fn bill(cloud: &Cloud) -> Value {
+    let account = cloud.lock();
+    let now = clock::now();
+    let each = account.instances.iter().map(|one| {
+        json!({
+            "id": one.id, "name": one.spec.name, "micros_per_s": one.rate, "seconds": one.seconds(now),
+            "cost_micros": one.cost(now), "from": one.created_at, "to": one.released_at,
+        })
+    });
+    let spent = account.spent(now);
+    json!({
+        "currency": "CNY", "synthetic": true, "spent_micros": spent,
+        "balance_micros": account.settings.balance_micros - spent, "instances": each.collect::<Vec<_>>(),
+    })
+}
