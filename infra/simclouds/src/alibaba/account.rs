@@ -85,10 +85,10 @@ impl Account {
     pub(crate) fn new(settings: Settings) -> Self {
         let mut account = Self { settings, ..Self::default() };
         for kind in &KINDS {
-            for (place, zone) in kind.zones.iter().enumerate() {
+            for (zone, percent) in kind.zones.iter().zip([20, 25, 30].into_iter().cycle()) {
                 account.stock.insert((kind.id, zone), kind.stock);
                 // A spot machine is a fifth to a third of the price, by zone.
-                let spot = kind.rate * (20 + 5 * (place as i64 % 3)) / 100;
+                let spot = kind.rate * percent / 100;
                 let begin = Move { at: Timestamp::MIN, on_demand: kind.rate, spot };
                 account.prices.insert((kind.id, zone), vec![begin]);
             }

@@ -92,10 +92,10 @@ pub(crate) fn run(cloud: &Arc<Cloud>, asked: &Parameters, turn: Turn) -> Result<
         ));
     }
     let ids = account.create(&spec, zone, (least, most), turn.boot, &cloud.disks, &cloud.stop)?;
-    let rate = ids.first().and_then(|id| account.instance(id).ok()).map_or(0, |one| one.rate);
+    let rate: i64 = ids.iter().filter_map(|id| account.instance(id).ok()).map(|one| one.rate).sum();
     let answer = json!({
         "OrderId": instance::id("o-"),
-        "TradePrice": yuan_an_hour(rate.saturating_mul(ids.len() as i64)),
+        "TradePrice": yuan_an_hour(rate),
         "InstanceIdSets": {"InstanceIdSet": ids},
     });
     if let Some(token) = token {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# RunPod's own clients, unmodified, against the simulated RunPod.
-# Installs them once under the build directory, starts the simulation and drives it with both.
+# The clouds' own clients, unmodified, against the simulated clouds.
+# Installs them once under the build directory, starts the simulation and drives it with each.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,10 +17,16 @@ if ! "$cache/venv/bin/python" -c 'import runpod' 2>/dev/null; then
     python3 -m venv "$cache/venv"
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check runpod==1.12.0
 fi
+if ! "$cache/venv/bin/python" -c 'import alibabacloud_ecs20140526, aliyunsdkecs' 2>/dev/null; then
+    echo "installing alibabacloud-ecs20140526 7.11.8 and aliyun-python-sdk-ecs 4.24.83"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check \
+        alibabacloud-ecs20140526==7.11.8 aliyun-python-sdk-ecs==4.24.83
+fi
 
 cargo build --quiet --manifest-path "$root/Cargo.toml" -p simclouds
 ready=$(mktemp)
-"${CARGO_TARGET_DIR:-$root/target}/debug/simclouds" --key rpa_FAKEKEYFORTESTS > "$ready" &
+"${CARGO_TARGET_DIR:-$root/target}/debug/simclouds" --key rpa_FAKEKEYFORTESTS \
+    --alibaba-key LTAIFAKEFORTESTS:FAKESECRETFORTESTS > "$ready" &
 cloud=$!
 trap 'kill "$cloud" 2>/dev/null || true; wait "$cloud" 2>/dev/null || true; rm -f "$ready"' EXIT INT TERM
 until [ -s "$ready" ]; do
@@ -36,4 +42,10 @@ export RUNPOD_API_BASE_URL RUNPOD_API_KEY
 cp "$here/mcp.mjs" "$cache/mcp.mjs"
 node "$cache/mcp.mjs"
 "$cache/venv/bin/python" "$here/sdk.py"
+
+ALIBABA_URL=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).alibaba.url' "$ready")
+ALIBABA_KEY_ID=LTAIFAKEFORTESTS
+ALIBABA_KEY_SECRET=FAKESECRETFORTESTS
+export ALIBABA_URL ALIBABA_KEY_ID ALIBABA_KEY_SECRET
+"$cache/venv/bin/python" -W ignore "$here/alibaba.py"
 echo "official clients: ok"
