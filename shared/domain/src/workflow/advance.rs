@@ -118,15 +118,20 @@ impl TriggerRule {
     /// What holds when every member ended.
     pub const fn settled(self, all: Tally) -> Decision {
         match self {
-            Self::AllDone => Decision::Start,
-            Self::AllSucceeded if all.failed > 0 => Decision::Block,
-            Self::AllSucceeded if all.skipped > 0 => Decision::Skip,
+            Self::AllSucceeded => match (all.failed, all.skipped) {
+                (0, 0) => Decision::Start,
+                (0, _) => Decision::Skip,
+                _ => Decision::Block,
+            },
             Self::NoneFailed if all.failed > 0 => Decision::Block,
-            Self::AllSucceeded | Self::NoneFailed => Decision::Start,
-            Self::OneSucceeded if all.succeeded > 0 => Decision::Start,
-            Self::OneSucceeded if all.failed > 0 => Decision::Block,
+            Self::NoneFailed | Self::AllDone => Decision::Start,
+            Self::OneSucceeded => match (all.succeeded, all.failed) {
+                (0, 0) => Decision::Skip,
+                (0, _) => Decision::Block,
+                _ => Decision::Start,
+            },
             Self::OneFailed if all.failed > 0 => Decision::Start,
-            Self::OneSucceeded | Self::OneFailed => Decision::Skip,
+            Self::OneFailed => Decision::Skip,
         }
     }
 }
