@@ -58,5 +58,5 @@ status=0
 target/debug/demo "http://127.0.0.1:$port" || status=$?
 [ -z "$once" ] || exit "$status"
 
-echo "Serving: API and dashboard on http://127.0.0.1:$port, its documentation on http://127.0.0.1:$port/docs. Ctrl-C ends it."
+echo "Serving: the API on http://127.0.0.1:$port, its documentation on http://127.0.0.1:$port/docs. Ctrl-C ends it."
 wait "$backend"
