@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{JobError, Jobs, TRIES};
 use crate::{
+    machine::execution_name,
     ports::{Admission, Commit, Idempotency, StoreError, WorkflowError},
     seal::{Key, open, seal},
 };
@@ -186,7 +187,7 @@ impl Jobs {
     /// Starts the job's execution. The job is accepted whether that works or not: the sweeper starts what stands still.
     async fn start(&self, job: &Job) {
         let input = json!({ "job_id": job.id, "handover": job.handover });
-        let name = format!("{}-{}", job.id, job.handover);
+        let name = execution_name(job);
         match self.workflows.start_job(&name, &input).await {
             Ok(()) | Err(WorkflowError::NameTaken) => {}
             Err(error) => {
