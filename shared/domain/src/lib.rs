@@ -13,4 +13,4 @@ pub mod workflow;
 
 pub use access::{Principal, Role};
 pub use id::{ApiKeyId, AttemptId, JobId, SessionId, UserId};
-pub use money::{Currency, Money};
+pub use money::{Currency, Money, Rates};

@@ -83,9 +83,97 @@ impl fmt::Display for Money {
     }
 }
 
+/// What one US dollar is worth in renminbi, as configured. Nothing is ever stored converted: an amount keeps its
+/// provider's currency, and a conversion holds for the moment of a comparison or of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Millionths of a renminbi for one US dollar; more than 0.
+    cny_per_usd: i64,
+}
+
+impl Default for Rates {
+    /// 7.10 CNY for 1 USD.
+    fn default() -> Self {
+        Self { cny_per_usd: 7_100_000 }
+    }
+}
+
+impl Rates {
+    /// Parses a decimal such as `7.10`; `None` if it is not one, or not more than 0.
+    pub fn parse(cny_per_usd: &str) -> Option<Self> {
+        let rate = Money::parse(cny_per_usd, Currency::Cny)?.micros;
+        (rate > 0).then_some(Self { cny_per_usd: rate })
+    }
+
+    /// The rate in millionths of a renminbi for one US dollar.
+    pub const fn cny_per_usd_micros(self) -> i64 {
+        self.cny_per_usd
+    }
+
+    /// The same value in `currency`, rounded half up to a micro, away from zero for a negative amount. An amount too
+    /// large for the other currency becomes the largest one.
+    #[must_use]
+    pub fn convert(self, amount: Money, currency: Currency) -> Money {
+        let (factor, divisor) = match (amount.currency, currency) {
+            (Currency::Usd, Currency::Cny) => (i128::from(self.cny_per_usd), MICROS_PER_UNIT),
+            (Currency::Cny, Currency::Usd) => (MICROS_PER_UNIT, i128::from(self.cny_per_usd)),
+            _ => return amount,
+        };
+        let exact = i128::from(amount.micros.unsigned_abs()) * factor;
+        let rounded = i64::try_from((exact + divisor / 2) / divisor).unwrap_or(i64::MAX);
+        Money::new(if amount.micros < 0 { -rounded } else { rounded }, currency)
+    }
+
+    /// The sum of `amounts` in `currency`: each currency is added up first and converted once.
+    #[must_use]
+    pub fn total(self, amounts: impl IntoIterator<Item = Money>, currency: Currency) -> Money {
+        let mut sums = Vec::new();
+        for amount in amounts {
+            add_to(&mut sums, amount);
+        }
+        let micros =
+            sums.into_iter().fold(0_i64, |sum, one| sum.saturating_add(self.convert(one, currency).micros));
+        Money::new(micros, currency)
+    }
+}
+
+/// Adds `amount` to the sum of its currency.
+pub fn add_to(sums: &mut Vec<Money>, amount: Money) {
+    match sums.iter_mut().find(|sum| sum.currency == amount.currency) {
+        Some(sum) => sum.micros = sum.micros.saturating_add(amount.micros),
+        None => sums.push(amount),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_converts_both_ways_and_rounds_half_up() {
+        let rates = Rates::parse("7.10").unwrap();
+        assert_eq!(rates, Rates::default());
+        let usd = |micros| Money::new(micros, Currency::Usd);
+        let cny = |micros| Money::new(micros, Currency::Cny);
+        assert_eq!(rates.convert(usd(1_000_000), Currency::Cny), cny(7_100_000));
+        assert_eq!(rates.convert(cny(7_100_000), Currency::Usd), usd(1_000_000));
+        assert_eq!(rates.convert(cny(1_000_000), Currency::Usd), usd(140_845), "0.14084507");
+        assert_eq!(Rates::parse("2").unwrap().convert(cny(1), Currency::Usd), usd(1), "half a micro is one");
+        assert_eq!(rates.convert(usd(-1_000_000), Currency::Cny), cny(-7_100_000));
+        assert_eq!(rates.convert(usd(5), Currency::Usd), usd(5));
+        assert_eq!(rates.convert(usd(i64::MAX), Currency::Cny), cny(i64::MAX));
+        for bad in ["0", "", "-7", "seven"] {
+            assert_eq!(Rates::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_total_converts_each_currency_once() {
+        let amounts =
+            [(1, Currency::Cny), (1, Currency::Cny), (10, Currency::Usd)].map(|(m, c)| Money::new(m, c));
+        let rates = Rates::parse("4").unwrap();
+        assert_eq!(rates.total(amounts, Currency::Usd), Money::new(11, Currency::Usd), "not 0 + 0 + 10");
+    }
 
     #[test]
     fn decimals_are_read_exactly() {
