@@ -27,6 +27,8 @@ pub(crate) async fn edit(
     Body(body): Body<EditUser>,
 ) -> Result<Json<User>, Problem> {
     let role = body.role.map(domain::Role::from);
-    let user = accounts(&platform).administer(admin.user, id, role, body.active).await.map_err(problem)?;
+    let allowance = body.allowance()?;
+    let changed = accounts(&platform).administer(admin.user, id, role, body.active, allowance).await;
+    let user = changed.map_err(problem)?;
     Ok(Json(user.into()))
 }

@@ -39,10 +39,11 @@ fn jobs(platform: &Platform) -> Jobs {
     let store = Arc::new(platform.store().clone());
     Jobs {
         jobs: store.clone(),
-        runners: store,
+        runners: store.clone(),
+        secrets: store,
         workflows: platform.workflows(),
         clock: platform.clock(),
         ids: platform.ids(),
-        concurrency: platform.config().default_concurrency,
+        purse: platform.purse(),
     }
 }

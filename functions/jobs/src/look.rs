@@ -58,7 +58,8 @@ pub(crate) async fn counts(
     let counts = jobs(&platform).counts(&caller, query.owner).await.map_err(answer::problem)?;
     let by_status =
         counts.by_status.into_iter().map(|(status, count)| (status.as_str().to_owned(), count)).collect();
-    Ok(Json(Counts { by_status, admitted: counts.admitted, limit: platform.config().default_concurrency }))
+    let (_, quota) = platform.purse().allowance(query.owner.unwrap_or(caller.user)).await?;
+    Ok(Json(Counts { by_status, admitted: counts.admitted, limit: quota.jobs }))
 }
 
 pub(crate) async fn log(

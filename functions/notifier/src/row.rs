@@ -2,8 +2,9 @@
 
 use app::{
     notify::Letter,
-    ports::{MetricsRow, Topic},
+    ports::{Alert, MetricsRow, Topic},
 };
+use contract::budget::BudgetAlert;
 use contract::messages::{Gpu, Message, Metrics, Progress};
 use domain::{UserId, job::Event};
 use dynamodb::{
@@ -34,6 +35,7 @@ pub(crate) fn letters(origin: usize, change: Change) -> Result<Vec<Letter>, Unre
     let messages = match change.text(SK).map(|key| key.split_once('#').map_or(key, |(kind, _)| kind)) {
         Some("EVENT") => event(&change)?,
         Some("LOG" | "METRICS") => report(&change)?,
+        Some("ALERT") => alert(&change)?,
         _ => Vec::new(),
     };
     let letter =
@@ -45,6 +47,19 @@ fn event(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {
     let event: Event = serde_json::from_str(change.text(DOC).ok_or(Unreadable::Missing(DOC))?)?;
     let owner: UserId = change.text("owner").ok_or(Unreadable::Missing("owner"))?.parse()?;
     Ok(vec![(vec![Topic::Job(event.job_id), Topic::Owner(owner)], event.into())])
+}
+
+fn alert(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {
+    let alert: Alert = serde_json::from_str(change.text(DOC).ok_or(Unreadable::Missing(DOC))?)?;
+    let Some(owner) = alert.owner else { return Ok(Vec::new()) };
+    let message = Message::Budget(BudgetAlert {
+        month: alert.month,
+        level: alert.level.into(),
+        at: alert.at,
+        used: alert.used.into(),
+        budget: alert.budget.into(),
+    });
+    Ok(vec![(vec![Topic::Owner(owner)], message)])
 }
 
 fn report(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {

@@ -15,7 +15,9 @@ use domain::{
 };
 
 use crate::{
-    ports::{Clock, Ids, JobStore, RunnerStore, StoreError, WorkflowError, Workflows},
+    admission::Gate,
+    money::Purse,
+    ports::{Clock, Ids, JobStore, RunnerStore, SecretStore, StoreError, WorkflowError, Workflows},
     seal::SealError,
 };
 
@@ -64,20 +66,30 @@ pub enum JobError {
 pub struct Jobs {
     pub jobs: Arc<dyn JobStore>,
     pub runners: Arc<dyn RunnerStore>,
+    pub secrets: Arc<dyn SecretStore>,
     pub workflows: Arc<dyn Workflows>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
-    /// How many jobs of one owner are admitted at a time.
-    pub concurrency: u32,
+    /// Quotas and budgets.
+    pub purse: Purse,
 }
 
 impl std::fmt::Debug for Jobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Jobs").field("concurrency", &self.concurrency).finish_non_exhaustive()
+        f.debug_struct("Jobs").field("purse", &self.purse).finish_non_exhaustive()
     }
 }
 
 impl Jobs {
+    fn gate(&self) -> Gate {
+        Gate {
+            jobs: self.jobs.clone(),
+            workflows: self.workflows.clone(),
+            clock: self.clock.clone(),
+            purse: self.purse.clone(),
+        }
+    }
+
     /// The job, if it exists for `caller`: the only way to one.
     async fn visible(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
         let job = self.jobs.job(id).await?.ok_or(JobError::NotFound)?;

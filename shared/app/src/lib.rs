@@ -1,9 +1,15 @@
 //! The use cases of the platform over ports. Nothing here knows of DynamoDB, Step Functions or a cloud's wire.
 
 pub mod accounts;
+pub mod admission;
+pub mod costs;
 pub mod jobs;
 pub mod machine;
+pub mod market;
+pub mod money;
+pub mod mask;
 pub mod notify;
 pub mod ports;
 pub mod realtime;
 pub mod seal;
+pub mod secrets;

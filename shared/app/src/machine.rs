@@ -18,21 +18,21 @@ mod wait;
 use std::sync::Arc;
 
 use domain::{
-    JobId, Money,
     job::{Attempt, Event, IllegalTransition, Job, RunnerState, Status},
+    ledger::Entry,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::{market::Market, money::Purse, secrets::{HandOut, HandOutError}};
 use crate::ports::{
     Admission, AttemptWrite, Clock, Commit, ConnectionStore, Ids, JobStore, ProviderError, Providers,
     RunnerStore, StoreError, WorkflowError, Workflows,
 };
 
-pub use admit::execution_name;
+pub use crate::admission::execution_name;
 pub use hear::{Message, Reply, Stop};
 pub use observe::Next;
-pub use offers::{Market, market};
 pub use sweep::Swept;
 pub use token::RunnerKey;
 
@@ -47,8 +47,6 @@ pub struct Settings {
     pub watched_seconds: f64,
     /// How long a boot is waited for before the provider is asked how it goes, in seconds.
     pub boot_check_seconds: u32,
-    /// How many jobs of one owner are admitted at once.
-    pub concurrency: u32,
     /// Seconds that a launch waits before it looks for capacity again: the first time; it doubles to [`MAX_BACKOFF`].
     pub capacity_backoff_seconds: u32,
 }
@@ -68,11 +66,15 @@ pub struct Machine {
     pub listeners: Arc<dyn ConnectionStore>,
     pub workflows: Arc<dyn Workflows>,
     pub providers: Providers,
+    /// Their offers, and what was measured of them.
+    pub market: Market,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub runner_key: RunnerKey,
-    /// Opens the values of a job's secret environment.
-    pub secrets: Arc<dyn Unseal>,
+    /// Gives commands their secret values.
+    pub hand_out: HandOut,
+    /// Quotas and budgets.
+    pub purse: Purse,
     pub settings: Settings,
 }
 
@@ -80,12 +82,6 @@ impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Machine").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// Opens sealed values of a job; only the runner's start gets to see them.
-pub trait Unseal: Send + Sync {
-    /// The plain value of the job's variable `name`, or `None` if it cannot be opened with our key.
-    fn open(&self, job: JobId, name: &str, sealed: &domain::job::SealedText) -> Option<String>;
 }
 
 /// Why a step did not go through. The names are what `job.asl.json` matches; a test holds the two together.
@@ -159,6 +155,12 @@ impl From<StoreError> for StepError {
     }
 }
 
+impl From<HandOutError> for StepError {
+    fn from(error: HandOutError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
 impl From<WorkflowError> for StepError {
     fn from(error: WorkflowError) -> Self {
         Self::Unavailable(Box::new(error))
@@ -203,13 +205,13 @@ struct Change<'a> {
     from: Status,
     events: &'a [Event],
     admission: Admission,
-    spend: Option<(Timestamp, Money)>,
+    paid: Option<&'a Entry>,
 }
 
 impl<'a> Change<'a> {
     /// A change from status `from` with its events and nothing else.
     fn of(from: Status, events: &'a [Event]) -> Self {
-        Self { from, events, admission: Admission::Unchanged, spend: None }
+        Self { from, events, admission: Admission::Unchanged, paid: None }
     }
 }
 
@@ -229,7 +231,7 @@ impl Machine {
         let commit = Commit {
             attempt: write,
             admission: change.admission,
-            spend: change.spend,
+            paid: change.paid,
             ..Commit::of(job, change.from, change.events)
         };
         self.jobs.commit(commit).await?;
@@ -253,7 +255,19 @@ impl Machine {
         let allowed = i64::from(job.spec.timeout_seconds) + run_grace(&self.settings).as_secs();
         let ran = attempt.and_then(|a| a.started_at).map_or(0, |at| now.duration_since(at).as_secs());
         let silence = self.silence().as_secs_f64().ceil() as u32;
-        self.timers_of(attempt, silence, u32::try_from((allowed - ran).max(0)).unwrap_or(u32::MAX))
+        let timers =
+            self.timers_of(attempt, silence, u32::try_from((allowed - ran).max(0)).unwrap_or(u32::MAX));
+        match attempt.and_then(|attempt| job.spent_at(attempt, self.purse.rates)) {
+            None => timers,
+            // A runner that is heard ends the command at that time and has its grace; a boot has none.
+            Some(spent_at) => {
+                let left = spent_at.duration_since(now).as_secs().max(0);
+                let seconds = |left: i64| u32::try_from(left).unwrap_or(u32::MAX);
+                let run = seconds(left + run_grace(&self.settings).as_secs());
+                let timers = self.timers_of(attempt, silence, timers.run_seconds.min(run));
+                Timers { boot_seconds: timers.boot_seconds.min(seconds(left).max(1)), ..timers }
+            }
+        }
     }
 
     /// Step Functions wants a heartbeat that is shorter than the timeout beside it.
@@ -270,6 +284,11 @@ impl Machine {
     /// How long a runner may be silent: three of its reports, and time for one to be sent again.
     fn silence(&self) -> SignedDuration {
         SignedDuration::from_secs_f64((self.settings.heartbeat_seconds * 3.0).max(5.0))
+    }
+
+    /// Whether the job has cost what it may cost, `attempt` included.
+    fn over_cost(&self, job: &Job, attempt: &Attempt) -> bool {
+        job.spent_at(attempt, self.purse.rates).is_some_and(|at| self.clock.now() >= at)
     }
 
     /// Whether an attempt's command has run longer than the job allows, its grace included.

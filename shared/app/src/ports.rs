@@ -2,9 +2,12 @@
 
 mod accounts;
 mod jobs;
+mod market;
+mod money;
 mod provider;
 mod realtime;
 mod runners;
+mod secrets;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,9 +16,12 @@ use uuid::Uuid;
 
 pub use accounts::AccountStore;
 pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
+pub use money::{Alert, MoneyStore, PlatformBudget, Span};
+pub use market::{Catalogue, Failed, Measurements, Queue, Shelf, Trouble};
 pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
 pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};
 pub use runners::{Heard, LogChunk, LogPage, MetricsRow, Report, RunnerStore};
+pub use secrets::{SecretStore, UserSecret};
 
 /// The time of day.
 pub trait Clock: Send + Sync {

@@ -1,6 +1,6 @@
-//! A job's secret values, encrypted under one key of the deployment.
+//! Secret values, encrypted under one key of the deployment: of a job, of a user, and of an attempt.
 //!
-//! A value is bound to its job and to its name: a row's sealed text means nothing in another row.
+//! A value is bound to what it belongs to and to its name: a row's sealed text means nothing in another row.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{JobId, job::SealedText};
+use serde::{Deserialize, Serialize};
 
 /// The parameter that holds the key: 32 random bytes in base64.
 pub const KEY_PARAMETER: &str = "/secrets-key";
@@ -62,29 +63,81 @@ impl Key {
 
 /// Seals the value of the job's variable `name` under a fresh random nonce.
 pub fn seal(key: &Key, job: JobId, name: &str, value: &str) -> Result<SealedText, SealError> {
-    let cipher = RandomizedNonceKey::new(&AES_256_GCM, &key.0).map_err(|_| SealError::Seal)?;
-    let mut bytes = value.as_bytes().to_vec();
-    let nonce = cipher
-        .seal_in_place_append_tag(Aad::from(bound_to(job, name)), &mut bytes)
-        .map_err(|_| SealError::Seal)?;
-    Ok(SealedText(STANDARD.encode([nonce.as_ref().as_slice(), &bytes].concat())))
+    encrypt(&key.0, &format!("{job}/{name}"), value.as_bytes())
+        .map(|bytes| SealedText(STANDARD.encode(bytes)))
 }
 
 /// Opens what [`seal`] sealed for the same job and name.
 pub fn open(key: &Key, job: JobId, name: &str, sealed: &SealedText) -> Result<String, SealError> {
-    let cipher = RandomizedNonceKey::new(&AES_256_GCM, &key.0).map_err(|_| SealError::Open)?;
     let bytes = STANDARD.decode(&sealed.0).map_err(|_| SealError::Open)?;
+    let plain = decrypt(&key.0, &format!("{job}/{name}"), &bytes)?;
+    String::from_utf8(plain).map_err(|_| SealError::Open)
+}
+
+/// A value under a key of its own, which is wrapped by another one: who holds the wrapping key can change without any
+/// value being encrypted anew.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// What wrapped the key.
+    wrapped_by: WrappedBy,
+    /// The value's key, wrapped; base64.
+    key: String,
+    /// The value; base64.
+    value: String,
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope").field("wrapped_by", &self.wrapped_by).finish_non_exhaustive()
+    }
+}
+
+/// Who holds the key that wraps. A customer's KMS key would be another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrappedBy {
+    /// The deployment: [`KEY_PARAMETER`].
+    Parameter,
+}
+
+impl Envelope {
+    /// Seals `value` for `place`, such as an owner and a name, under the fresh key `data_key`.
+    pub fn seal(key: &Key, data_key: &[u8; 32], place: &str, value: &[u8]) -> Result<Self, SealError> {
+        Ok(Self {
+            wrapped_by: WrappedBy::Parameter,
+            key: STANDARD.encode(encrypt(&key.0, &format!("key/{place}"), data_key)?),
+            value: STANDARD.encode(encrypt(data_key, &format!("value/{place}"), value)?),
+        })
+    }
+
+    /// Opens what was sealed for the same place.
+    pub fn open(&self, key: &Key, place: &str) -> Result<Vec<u8>, SealError> {
+        let decode = |text: &str| STANDARD.decode(text).map_err(|_| SealError::Open);
+        let data_key = match self.wrapped_by {
+            WrappedBy::Parameter => decrypt(&key.0, &format!("key/{place}"), &decode(&self.key)?)?,
+        };
+        let data_key: [u8; 32] = data_key.try_into().map_err(|_| SealError::Open)?;
+        decrypt(&data_key, &format!("value/{place}"), &decode(&self.value)?)
+    }
+}
+
+fn encrypt(key: &[u8; 32], place: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    let cipher = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| SealError::Seal)?;
+    let mut bytes = plain.to_vec();
+    let nonce = cipher
+        .seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut bytes)
+        .map_err(|_| SealError::Seal)?;
+    Ok([nonce.as_ref().as_slice(), &bytes].concat())
+}
+
+fn decrypt(key: &[u8; 32], place: &str, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
+    let cipher = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| SealError::Open)?;
     let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or(SealError::Open)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Open)?;
     let mut sealed = sealed.to_vec();
-    let plain = cipher
-        .open_in_place(nonce, Aad::from(bound_to(job, name)), &mut sealed)
-        .map_err(|_| SealError::Open)?;
-    String::from_utf8(plain.to_vec()).map_err(|_| SealError::Open)
-}
-
-fn bound_to(job: JobId, name: &str) -> Vec<u8> {
-    format!("{job}/{name}").into_bytes()
+    let plain =
+        cipher.open_in_place(nonce, Aad::from(place.as_bytes()), &mut sealed).map_err(|_| SealError::Open)?;
+    Ok(plain.to_vec())
 }
 
 #[cfg(test)]
@@ -109,6 +162,22 @@ mod tests {
         assert_eq!(open(&key(1), job(2), "TOKEN", &sealed), Err(SealError::Open));
         assert_eq!(open(&key(1), job(1), "OTHER", &sealed), Err(SealError::Open));
         assert_eq!(open(&key(2), job(1), "TOKEN", &sealed), Err(SealError::Open));
+    }
+
+    #[test]
+    fn an_envelope_opens_at_its_place_alone() {
+        let envelope = Envelope::seal(&key(1), &[9; 32], "usr_1/TOKEN", b"fake-value").unwrap();
+        let row = serde_json::to_string(&envelope).unwrap();
+        assert!(!row.contains("fake") && !format!("{envelope:?}").contains(&envelope.key));
+        let read: Envelope = serde_json::from_str(&row).unwrap();
+        assert_eq!(read.open(&key(1), "usr_1/TOKEN").unwrap(), b"fake-value");
+        for place in ["usr_2/TOKEN", "usr_1/OTHER"] {
+            assert_eq!(read.open(&key(1), place), Err(SealError::Open), "{place}");
+        }
+        assert_eq!(read.open(&key(2), "usr_1/TOKEN"), Err(SealError::Open));
+        let other = Envelope::seal(&key(1), &[8; 32], "usr_1/TOKEN", b"other").unwrap();
+        let mixed = Envelope { value: other.value, ..read };
+        assert_eq!(mixed.open(&key(1), "usr_1/TOKEN"), Err(SealError::Open));
     }
 
     #[test]

@@ -11,7 +11,10 @@ use utoipa::ToSchema;
 pub use docs::Docs;
 pub use requests::{ChangePassword, EditMe, EditUser, ListUsers, Login, NewApiKey, Refresh, Register};
 
-use crate::mirror::mirror;
+use crate::{
+    mirror::mirror,
+    money::{Currency, Money},
+};
 
 mirror! {
     /// What an account is allowed beyond its own resources.
@@ -44,6 +47,17 @@ pub struct User {
     /// The URL of a picture.
     #[schema(example = "https://example.com/ada.png")]
     pub avatar: Option<String>,
+    /// What amounts are shown in.
+    pub currency: Currency,
+    /// Jobs at a time; null is what everybody may.
+    #[schema(required = true, example = 20)]
+    pub max_jobs: Option<u32>,
+    /// GPUs at a time; null is what everybody may.
+    #[schema(required = true, example = 32)]
+    pub max_gpus: Option<u32>,
+    /// What its jobs may cost in a calendar month (UTC); null is no limit.
+    #[schema(required = true)]
+    pub monthly_budget: Option<Money>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -61,6 +75,10 @@ impl From<account::User> for User {
             organization: profile.organization,
             phone: profile.phone,
             avatar: profile.avatar,
+            currency: profile.currency.into(),
+            max_jobs: user.allowance.max_jobs,
+            max_gpus: user.allowance.max_gpus,
+            monthly_budget: user.allowance.monthly_budget.map(Into::into),
             created_at: user.created_at,
             updated_at: user.updated_at,
         }

@@ -141,6 +141,8 @@ pub enum Outcome {
     TimedOut,
     /// The job was cancelled before its command ended.
     Cancelled,
+    /// The job has cost its `max_cost`.
+    MaxCostReached,
 }
 
 /// The end of a command.
@@ -269,6 +271,7 @@ impl From<job::Outcome> for Outcome {
             job::Outcome::Lost { reason } => Self::Lost { reason },
             job::Outcome::TimedOut => Self::TimedOut,
             job::Outcome::Cancelled => Self::Cancelled,
+            job::Outcome::MaxCostReached => Self::MaxCostReached,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The wire types of the HTTP API and of WebSocket messages, with their OpenAPI schema: one file for each resource.
 
 pub mod accounts;
+pub mod budget;
+pub mod costs;
 pub mod events;
 pub mod jobs;
 pub mod messages;
@@ -8,6 +10,7 @@ pub mod money;
 pub mod offers;
 pub mod problem;
 pub mod realtime;
+pub mod secrets;
 pub mod system;
 
 mod examples;

@@ -36,6 +36,15 @@ pub enum Currency {
     Cny,
 }
 
+impl From<domain::Currency> for Currency {
+    fn from(currency: domain::Currency) -> Self {
+        match currency {
+            domain::Currency::Usd => Self::Usd,
+            domain::Currency::Cny => Self::Cny,
+        }
+    }
+}
+
 impl From<Currency> for domain::Currency {
     fn from(currency: Currency) -> Self {
         match currency {

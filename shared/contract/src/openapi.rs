@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::{accounts, examples, jobs, offers, problem::Problem, realtime, system};
+use crate::{accounts, costs, examples, jobs, offers, problem::Problem, realtime, secrets, system};
 
 /// What any operation that wants a caller may answer.
 #[derive(Debug, IntoResponses)]
@@ -80,8 +80,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         Root::openapi()
             .merge_from(accounts::Docs::openapi())
             .merge_from(jobs::Docs::openapi())
+            .merge_from(costs::Docs::openapi())
             .merge_from(offers::Docs::openapi())
             .merge_from(realtime::Docs::openapi())
+            .merge_from(secrets::Docs::openapi())
             .merge_from(system::Docs::openapi()),
     )
 }

@@ -1,5 +1,6 @@
 //! Accounts: who has one, how they sign in, and what their machines carry.
 
+mod allowance;
 mod email;
 mod profile;
 mod session;
@@ -9,6 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use allowance::{Allowance, AllowanceChange, Quota};
 pub use email::Email;
 pub use profile::{Change, Profile, ProfileChange};
 pub use session::{Presented, SESSION_LIFE, Session};
@@ -48,6 +50,9 @@ pub struct User {
     /// Whether the account may be used at all.
     pub active: bool,
     pub profile: Profile,
+    /// What the account may use and spend, where that is not what everybody may.
+    #[serde(default)]
+    pub allowance: Allowance,
     /// Sessions of an earlier epoch are over: a new password or a deactivation ends them all in one write.
     pub epoch: u32,
     pub created_at: Timestamp,
@@ -150,6 +155,7 @@ mod tests {
             role: Role::Admin,
             active: true,
             profile: Profile::default(),
+            allowance: Allowance::default(),
             epoch: 0,
             created_at: Timestamp::UNIX_EPOCH,
             updated_at: Timestamp::UNIX_EPOCH,

@@ -4,10 +4,13 @@
 
 pub mod access;
 pub mod account;
+pub mod budget;
 pub mod id;
 pub mod job;
+pub mod ledger;
 pub mod money;
 pub mod placement;
+pub mod secret;
 #[cfg(feature = "workflow")]
 pub mod workflow;
 

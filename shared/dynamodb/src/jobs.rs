@@ -8,10 +8,9 @@ use app::ports::{Commit, Counts, JobFilter, JobStore, Page, Replay, StoreError};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Currency, JobId, Money, UserId,
+    JobId, UserId,
     job::{Attempt, Event, Job, Status},
 };
-use jiff::Timestamp;
 
 use crate::{
     Store,
@@ -72,7 +71,13 @@ impl JobStore for Store {
             .into_iter()
             .map(|status| (status, number(&row, status.as_str()).unwrap_or(0)))
             .collect();
-        Ok(Counts { by_status, admitted: number(&row, commit::ADMITTED).unwrap_or(0) })
+        let count = |name| number::<i64>(&row, name).and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
+        Ok(Counts {
+            by_status,
+            admitted: count(commit::ADMITTED),
+            gpus: count(commit::GPUS),
+            waiting: count(commit::WAITING),
+        })
     }
 
     async fn delete(&self, job: &Job) -> Result<(), StoreError> {
@@ -98,12 +103,6 @@ impl JobStore for Store {
 
     async fn live(&self, cursor: Option<&str>) -> Result<Page<Job>, StoreError> {
         list::live(self, cursor).await
-    }
-
-    async fn spend(&self, owner: UserId, at: Timestamp) -> Result<Vec<Money>, StoreError> {
-        let row = self.get(keys::spend(owner, at)).await?.unwrap_or_default();
-        let sums = [Currency::Usd, Currency::Cny].into_iter();
-        Ok(sums.filter_map(|c| number(&row, c.code()).map(|micros| Money::new(micros, c))).collect())
     }
 }
 

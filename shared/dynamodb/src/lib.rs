@@ -9,7 +9,10 @@ mod connections;
 mod failure;
 mod jobs;
 mod log;
+mod market;
+mod money;
 mod runners;
+mod secrets;
 
 use aws_sdk_dynamodb::Client;
 

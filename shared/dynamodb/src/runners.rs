@@ -22,6 +22,9 @@ use crate::{
     report::{LOG, LogSpan, ReportRow, gzip},
 };
 
+/// Present and true if what the command says is to be masked.
+const MASKED: &str = "masked";
+
 /// What does not change in a runner's row.
 #[derive(Serialize, Deserialize)]
 struct Identity {
@@ -43,6 +46,9 @@ pub(crate) fn row(runner: &RunnerState) -> Result<Item, StoreError> {
     row.insert("message".into(), n(0));
     row.insert("log_bytes".into(), n(0));
     row.insert("closed".into(), AttributeValue::Bool(false));
+    if runner.masked {
+        row.insert(MASKED.into(), AttributeValue::Bool(true));
+    }
     Ok(row)
 }
 
@@ -71,7 +77,10 @@ fn state(row: &Item) -> Result<RunnerState, StoreError> {
         waiting,
         watched_until: time("watched_until"),
         stopping: flag(row, "stopping"),
+        spent_at: time("spent_at"),
         closed: flag(row, "closed"),
+        masked: flag(row, MASKED),
+        seam: json(row, "seam")?,
     })
 }
 
@@ -178,6 +187,24 @@ impl RunnerStore for Store {
         }
     }
 
+    async fn limit(&self, attempt: AttemptId, spent_at: Timestamp) -> Result<(), StoreError> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(keys::runner(attempt))))
+            .update_expression("SET spent_at = :at")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":at", n(spent_at.as_millisecond()))
+            .send()
+            .await
+            .map_err(store_error);
+        match updated {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn keep_log(&self, state: &RunnerState, chunk: LogChunk, at: Timestamp) -> Result<(), StoreError> {
         let report = Report { log: Some(chunk), ..Report::default() };
         self.keep_report(state, &report, at).await
@@ -223,14 +250,18 @@ impl Store {
         at: Timestamp,
     ) -> Result<Heard, StoreError> {
         let mut set = vec!["runner = :runner", "message = :message", "heard_at = :at"];
+        let output = report.exit.as_ref().is_some_and(|exit| exit.output.is_some());
+        let says = report.log.is_some() || report.progress.is_some() || output;
+        let mut condition = "attribute_exists(pk) AND closed = :no AND message < :message AND (attribute_not_exists(runner) OR runner = :runner)".to_owned();
+        if says && !report.masked {
+            condition += " AND attribute_not_exists(masked)";
+        }
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(keys::runner(attempt))))
-            .condition_expression(
-                "attribute_exists(pk) AND closed = :no AND message < :message AND (attribute_not_exists(runner) OR runner = :runner)",
-            )
+            .condition_expression(condition)
             .expression_attribute_values(":no", AttributeValue::Bool(false))
             .expression_attribute_values(":runner", s(runner))
             .expression_attribute_values(":message", n(message))
@@ -247,6 +278,10 @@ impl Store {
         if let Some(log) = &report.log {
             set.push("log_bytes = :log_bytes");
             update = update.expression_attribute_values(":log_bytes", n(log.offset + log.bytes.len() as u64));
+        }
+        if let Some(seam) = &report.seam {
+            set.push("seam = :seam");
+            update = update.expression_attribute_values(":seam", as_json(seam)?);
         }
         if let Some(exit) = &report.exit {
             set.push("#exit = if_not_exists(#exit, :exit)");
@@ -267,6 +302,8 @@ impl Store {
                     Ok(Heard::Superseded)
                 } else if state.closed {
                     Ok(Heard::Closed)
+                } else if state.masked && says && !report.masked {
+                    Ok(Heard::Unmasked(state))
                 } else {
                     Ok(Heard::Again(state))
                 }

@@ -43,6 +43,7 @@ fn spec(name: &str) -> Spec {
         command: vec!["true".into()],
         env: BTreeMap::new(),
         secret_env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         gpu: GpuNeed { model: None, count: 1, memory_gib: None },
         cpus: None,
         memory_gib: None,

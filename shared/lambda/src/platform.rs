@@ -3,8 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use app::money::Purse;
 use app::ports::{Clock, Ids, Push, StoreError, Workflows};
 use aws::{Connections, Environment, ParameterError, Parameters, Secret, StepFunctions};
+use domain::account::Quota;
 use dynamodb::Store;
 use tokio::sync::Mutex;
 
@@ -86,6 +88,16 @@ impl Platform {
     /// The table; it implements every store port.
     pub fn store(&self) -> &Store {
         self.0.store.get_or_init(|| Store::new(self.0.environment.dynamodb(), &self.0.config.table))
+    }
+
+    /// Quotas and budgets as they are kept, with what everybody may.
+    pub fn purse(&self) -> Purse {
+        let config = self.config();
+        Purse {
+            store: Arc::new(self.store().clone()),
+            rates: config.rates,
+            quota: Quota { jobs: config.default_concurrency, gpus: config.default_gpus },
+        }
     }
 
     pub fn workflows(&self) -> Arc<dyn Workflows> {

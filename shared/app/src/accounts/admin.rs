@@ -2,7 +2,7 @@
 
 use domain::{
     Role, UserId,
-    account::{User, administer},
+    account::{AllowanceChange, User, administer},
 };
 
 use super::{AccountError, Accounts};
@@ -22,10 +22,12 @@ impl Accounts {
         id: UserId,
         role: Option<Role>,
         active: Option<bool>,
+        allowance: AllowanceChange,
     ) -> Result<User, AccountError> {
         let now = self.clock.now();
         self.change(id, |mut user| {
             administer(&mut user, by, role, active, now)?;
+            user.allowance = allowance.clone().apply(user.allowance).map_err(AccountError::Invalid)?;
             Ok(user)
         })
         .await

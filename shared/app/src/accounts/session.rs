@@ -2,7 +2,7 @@
 
 use domain::{
     Role, SessionId, UserId,
-    account::{Email, Presented, Profile, ProfileChange, SESSION_LIFE, Session, User, check_password},
+    account::{Allowance, Email, Presented, Profile, ProfileChange, SESSION_LIFE, Session, User, check_password},
     job::FieldError,
 };
 use uuid::Uuid;
@@ -63,6 +63,7 @@ impl Accounts {
             role,
             active: true,
             profile,
+            allowance: Allowance::default(),
             epoch: 0,
             created_at: now,
             updated_at: now,

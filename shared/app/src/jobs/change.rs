@@ -7,7 +7,7 @@ use domain::{
 use serde_json::json;
 
 use super::{JobError, Jobs, TRIES};
-use crate::ports::{Commit, StoreError, WorkflowError};
+use crate::ports::{Admission, Commit, StoreError, WorkflowError};
 
 impl Jobs {
     /// Changes a job's description.
@@ -41,7 +41,10 @@ impl Jobs {
                 events.extend(job.end(Status::Cancelled, None, reason, now).map_err(|_| JobError::Ended)?);
             }
             if !events.is_empty() {
-                match self.jobs.commit(Commit::of(&job, from, &events)).await {
+                // One that waited leaves the queue; the end of an admitted one is its execution's.
+                let admission =
+                    if job.status.is_terminal() { Admission::GiveUp } else { Admission::Unchanged };
+                match self.jobs.commit(Commit { admission, ..Commit::of(&job, from, &events) }).await {
                     Ok(()) => job.version += 1,
                     Err(StoreError::Conflict) => continue,
                     Err(error) => return Err(error.into()),

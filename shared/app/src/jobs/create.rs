@@ -3,17 +3,18 @@
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
-    JobId, Principal,
+    JobId, Principal, UserId,
+    account::Quota,
     job::{FieldError, Job, Spec},
 };
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{JobError, Jobs, TRIES};
 use crate::{
-    machine::execution_name,
-    ports::{Admission, Commit, Idempotency, StoreError, WorkflowError},
+    ports::{Admission, Commit, Idempotency, StoreError},
     seal::{Key, open, seal},
+    secrets::check_references,
 };
 
 /// How long an idempotency key is remembered.
@@ -123,11 +124,24 @@ impl Jobs {
         request: &Request<'_>,
     ) -> Result<Created, JobError> {
         let mut spec = draft.spec;
+        let errors = check_references(&*self.secrets, owner.user, &spec.secrets).await?;
+        if !errors.is_empty() {
+            return Err(JobError::Invalid(errors));
+        }
         spec.secret_env = BTreeMap::new();
         for (name, value) in &draft.secrets {
             spec.secret_env.insert(name.clone(), seal(key, id, name, value)?);
         }
-        let mut admitted = true;
+        let (allowance, quota) = self.purse.allowance(owner.user).await?;
+        if spec.gpu.count > quota.gpus {
+            let message = format!(
+                "is {}, and the account's quota is {} GPUs at a time; ask for fewer, or an administrator for more",
+                spec.gpu.count, quota.gpus
+            );
+            return Err(JobError::Invalid(vec![FieldError::new("gpu.count", message)]));
+        }
+        let stopped = self.purse.stop(owner.user, &allowance, self.clock.now()).await?.is_some();
+        let mut admitted = !stopped;
         for _ in 0..TRIES {
             let now = self.clock.now();
             let (job, event) = Job::submit(id, owner.user, spec.clone(), admitted, restart_of, now);
@@ -139,12 +153,8 @@ impl Jobs {
                     from: None,
                     events: &[event],
                     attempt: None,
-                    admission: if admitted {
-                        Admission::Enter { limit: self.concurrency }
-                    } else {
-                        Admission::Unchanged
-                    },
-                    spend: None,
+                    admission: if admitted { Admission::Enter(quota) } else { Admission::Wait },
+                    paid: None,
                     idempotency: request.key.map(|key| Idempotency {
                         key: key.to_owned(),
                         digest: request.digest.to_owned(),
@@ -158,6 +168,8 @@ impl Jobs {
                 Ok(()) => {
                     if admitted {
                         self.start(&job).await;
+                    } else if !stopped {
+                        self.let_in(owner.user, quota).await;
                     }
                     return Ok(Created { status: request.status, body, replayed: false });
                 }
@@ -184,15 +196,27 @@ impl Jobs {
         Err(StoreError::Conflict.into())
     }
 
+    /// A new job waits behind others even where there is room, so that none overtakes: with room, the first of them all
+    /// goes in now. The sweeper does the same, so a failure costs time and nothing else.
+    async fn let_in(&self, owner: UserId, quota: Quota) {
+        let admitted = match self.jobs.counts(owner).await {
+            Ok(counts)
+                if counts.admitted >= u64::from(quota.jobs) || counts.gpus >= u64::from(quota.gpus) =>
+            {
+                return;
+            }
+            Ok(_) => self.gate().admit_waiting(owner).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = admitted {
+            tracing::warn!(user.id = %owner, error = &error as &dyn std::error::Error, "waiting jobs could not be admitted");
+        }
+    }
+
     /// Starts the job's execution. The job is accepted whether that works or not: the sweeper starts what stands still.
     async fn start(&self, job: &Job) {
-        let input = json!({ "job_id": job.id, "handover": job.handover });
-        let name = execution_name(job);
-        match self.workflows.start_job(&name, &input).await {
-            Ok(()) | Err(WorkflowError::NameTaken) => {}
-            Err(error) => {
-                tracing::error!(job.id = %job.id, error = &error as &dyn std::error::Error, "the job's execution did not start; the sweeper will start it");
-            }
+        if let Err(error) = self.gate().start(job).await {
+            tracing::error!(job.id = %job.id, error = &error as &dyn std::error::Error, "the job's execution did not start; the sweeper will start it");
         }
     }
 }
@@ -217,12 +241,14 @@ pub(crate) mod samples {
             command: vec!["python".into()],
             env: BTreeMap::default(),
             secret_env: BTreeMap::default(),
+            secrets: BTreeMap::default(),
             gpu: GpuNeed { model: None, count: 1, memory_gib: None },
             cpus: None,
             memory_gib: None,
             disk_gib: 20,
             spot: Spot::Never,
             max_price_per_hour: None,
+            max_cost: None,
             strategy: Strategy::Cost,
             preferred_providers: Vec::new(),
             forbidden_providers: Vec::new(),

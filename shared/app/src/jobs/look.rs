@@ -97,7 +97,7 @@ impl Jobs {
         let mut by_status: BTreeMap<Status, u64> =
             Status::ALL.into_iter().map(|status| (status, 0)).collect();
         by_status.extend(counts.by_status);
-        Ok(Counts { by_status, admitted: counts.admitted })
+        Ok(Counts { by_status, ..counts })
     }
 
     /// Up to `limit` events of a job with a number above `after`.

@@ -2,15 +2,25 @@
 
 use domain::{
     AttemptId,
-    job::{Attempt, Handle, Job, Outcome, RunnerState, RunnerWord, Status},
+    job::{Attempt, Exit, ExitReason, Handle, Job, Outcome, RunnerState, RunnerWord, Seam, Status},
+    placement::Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Change, Kind, Machine, StepError};
-use crate::ports::{Heard, Report, StoreError, Topic, WorkflowError};
+use crate::{
+    mask::Mask,
+    ports::{Heard, Report, StoreError, Topic, WorkflowError},
+    secrets::HandOutError,
+};
 
+/// What a shell gives for a command that it found and could not start.
+const NOT_STARTED: i32 = 126;
 /// How long one look keeps a job watched; a client's pings make it longer.
 const WATCH: SignedDuration = SignedDuration::from_secs(60);
+
+/// The least time between two reports, in seconds.
+const MIN_INTERVAL: f64 = 0.2;
 
 /// One message of a runner.
 #[derive(Debug)]
@@ -39,7 +49,7 @@ pub enum Reply {
 /// Why a runner is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// The job was cancelled.
+    /// The job was cancelled, or has cost what it may cost.
     Cancel,
     /// Another runner has the attempt.
     Superseded,
@@ -52,9 +62,7 @@ impl Machine {
     /// repeats a message repairs what was cut short.
     pub async fn hear(&self, message: &Message) -> Result<Reply, StepError> {
         let now = self.clock.now();
-        let heard =
-            self.runners.hear(message.attempt, &message.runner, message.number, &message.report, now).await?;
-        let mut state = match heard {
+        let mut state = match self.masked_and_heard(message, now).await? {
             Heard::Superseded => {
                 if message.report.started {
                     self.restarted(message).await?;
@@ -63,19 +71,27 @@ impl Machine {
             }
             Heard::Closed => return Ok(Reply::Stop(Stop::Gone)),
             Heard::Yes(state) | Heard::Again(state) => state,
+            // Only what was not masked is turned away for it.
+            Heard::Unmasked(_) => return Err(StepError::Collision),
         };
         let mut secrets = Vec::new();
         if message.report.started || message.report.exit.is_some() {
-            let Some((job, _)) = self.run(&state, message.report.instance.as_deref()).await? else {
+            let Some((job, attempt)) = self.run(&state, message.report.instance.as_deref()).await? else {
                 return Ok(Reply::Stop(Stop::Gone));
             };
             if message.report.started {
-                secrets = self.unsealed(&job);
+                secrets = match self.hand_out.give(&job, message.attempt, now).await {
+                    Ok(values) => values.into_iter().collect(),
+                    Err(HandOutError::Refused(reason)) => return self.cannot_start(&state, reason).await,
+                    Err(error) => return Err(error.into()),
+                };
+                self.limit(&mut state, &job, &attempt).await?;
                 self.watch_for_listeners(&mut state, now).await;
             }
         }
         self.wake(&state).await?;
-        if state.stopping && state.exit.is_none() {
+        let spent = state.spent_at.is_some_and(|at| now >= at);
+        if (state.stopping || spent) && state.exit.is_none() {
             return Ok(Reply::Stop(Stop::Cancel));
         }
         Ok(Reply::Go { every: self.every(&state, now), secrets })
@@ -100,20 +116,71 @@ impl Machine {
 
     fn every(&self, state: &RunnerState, now: Timestamp) -> f64 {
         let watched = state.watched_until.is_some_and(|until| until > now);
-        if watched { self.settings.watched_seconds } else { self.settings.heartbeat_seconds }
+        let every = if watched { self.settings.watched_seconds } else { self.settings.heartbeat_seconds };
+        // The next report comes when the money ends, not up to a minute behind it.
+        match state.spent_at {
+            Some(at) => every.min(at.duration_since(now).as_secs_f64().max(MIN_INTERVAL)),
+            None => every,
+        }
     }
 
-    fn unsealed(&self, job: &Job) -> Vec<(String, String)> {
-        let values = job.spec.secret_env.iter();
-        values
-            .filter_map(|(name, sealed)| {
-                let plain = self.secrets.open(job.id, name, sealed);
-                if plain.is_none() {
-                    tracing::error!(job.id = %job.id, name, "a secret cannot be opened with the present key");
-                }
-                plain.map(|plain| (name.clone(), plain))
-            })
-            .collect()
+    /// Notes when the job will have cost what it may cost: reports are answered from the runner's row alone.
+    async fn limit(&self, state: &mut RunnerState, job: &Job, attempt: &Attempt) -> Result<(), StoreError> {
+        let spent_at = job.spent_at(attempt, self.purse.rates);
+        if let Some(at) = spent_at.filter(|_| state.spent_at != spent_at) {
+            self.runners.limit(state.attempt_id, at).await?;
+            state.spent_at = spent_at;
+        }
+        Ok(())
+    }
+
+    /// Takes a message in; of a command with secret values nothing is kept before it is masked.
+    async fn masked_and_heard(&self, message: &Message, now: Timestamp) -> Result<Heard, StepError> {
+        let (attempt, runner, number) = (message.attempt, &message.runner, message.number);
+        let heard = self.runners.hear(attempt, runner, number, &message.report, now).await?;
+        let Heard::Unmasked(state) = heard else { return Ok(heard) };
+        let values = self.hand_out.given(attempt).await?.unwrap_or_default();
+        let mask = Mask::of(values.values().map(String::as_str));
+        let mut report = Report { masked: true, ..message.report.clone() };
+        if let Some(progress) = &mut report.progress {
+            progress.text = mask.text(&progress.text);
+        }
+        if let Some(output) = report.exit.as_mut().and_then(|exit| exit.output.as_mut()) {
+            mask.json(output);
+        }
+        if let Some(log) = &mut report.log {
+            let before = state.seam.filter(|_| log.dropped == 0).and_then(|seam| seam.before(log.offset));
+            let after = mask.piece(before, &mut log.bytes);
+            let end = log.offset + log.bytes.len() as u64;
+            report.seam = Some(Seam { at: log.offset, before, end, after });
+        }
+        Ok(self.runners.hear(attempt, runner, number, &report, now).await?)
+    }
+
+    /// The command cannot have the values that its job wants: its attempt ends before it begins.
+    async fn cannot_start(&self, state: &RunnerState, reason: String) -> Result<Reply, StepError> {
+        let Some(mut job) = self.jobs.job(state.job_id).await? else { return Ok(Reply::Stop(Stop::Gone)) };
+        let Some(mut attempt) = self.latest(&job).await?.filter(|attempt| attempt.id == state.attempt_id) else {
+            return Ok(Reply::Stop(Stop::Gone));
+        };
+        if attempt.outcome.is_none() {
+            let now = self.clock.now();
+            let exit = Exit {
+                code: NOT_STARTED,
+                reason: ExitReason::CommandNotStarted,
+                at: now,
+                output: None,
+                output_error: Some(reason),
+            };
+            attempt.outcome = Some(Outcome::Exited { exit });
+            attempt.ended_at = Some(now);
+            let from = job.status;
+            self.commit(&mut job, Some((Kind::Close, &mut attempt)), Change::of(from, &[])).await?;
+        }
+        if let Some(waiting) = &state.waiting {
+            self.say(&waiting.token, "lost").await?;
+        }
+        Ok(Reply::Stop(Stop::Gone))
     }
 
     /// Another runner has the attempt. Where it was on the same instance, it is dead: the machine or its container
@@ -191,11 +258,23 @@ impl Machine {
             attempt.created_at.get_or_insert(attempt.intended_at);
             events.extend(job.instance_created(attempt.number, id, now).ok());
         }
-        if job.status == Status::Provisioning {
+        let starts = job.status == Status::Provisioning;
+        if starts {
             attempt.started_at = state.started_at.or(Some(now));
             events.extend(job.run(attempt.number, now).ok());
         }
-        self.commit(job, Some((Kind::Update, attempt)), Change::of(from, &events)).await
+        self.commit(job, Some((Kind::Update, attempt)), Change::of(from, &events)).await?;
+        if starts {
+            self.measure_start(attempt).await;
+        }
+        Ok(())
+    }
+
+    /// How long the attempt took from its instance to its command.
+    pub(super) async fn measure_start(&self, attempt: &Attempt) {
+        let (Some(from), Some(until)) = (attempt.created_at, attempt.started_at) else { return };
+        let boot = until.as_millisecond() - from.as_millisecond();
+        self.market.measure(&attempt.offer, Tally::started(boot)).await;
     }
 
     /// Ends the wait that the word is for, or tells it that the runner lives.

@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::{
-    AttemptId, JobId,
-    job::{Attempt, BOOT_TIMEOUT_SECONDS, DEADLINE_GRACE, Job, Outcome, RunnerState},
-    placement::{Offer, ProviderName, rank},
+    AttemptId, JobId, Money,
+    job::{Attempt, BOOT_TIMEOUT_SECONDS, DEADLINE_GRACE, Job, Outcome, RunnerState, Spot},
+    placement::{Offer, ProviderName, Tally},
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Change, Kind, MAX_BACKOFF, Machine, StepError, Timers};
-use crate::ports::{Instance, Launch, ProviderError};
+use super::{Change, Kind, MAX_BACKOFF, Machine, StepError, Timers, offers::Choices};
+use crate::{
+    market::refusal,
+    ports::{Instance, Launch, ProviderError},
+};
 
 /// Offers that one launch tries before it lets the state machine wait: a function must answer in time.
 const TRIES: usize = 6;
+
+/// Of those, spot offers of a job that takes on-demand too.
+const SPOT_TRIES: usize = 3;
 
 /// Where a command keeps what a later attempt can go on from, unless the job names another place.
 const CHECKPOINT_DIR: &str = "/tmp/gpu-checkpoint";
@@ -32,17 +38,28 @@ impl Machine {
         if job.cancel.is_some() || self.queue_time_is_over(&job).await? {
             return Ok(self.timers(&job, None));
         }
-        let market = self.market().await;
-        let ranking = rank(&job.spec, market.offers);
+        if let Some(reason) = self.no_money(&job).await? {
+            self.end_unpaid(&mut job, reason).await?;
+            return Ok(self.nothing_to_do());
+        }
+        let Choices { offers, ranking, silent } = self.choices(&job).await?;
+        let on_demand = on_demand(&job, &offers);
         let mut refused: HashSet<ProviderName> = HashSet::new();
         let mut reasons = Vec::new();
-        for ranked in ranking.offers.iter().take(TRIES) {
+        let mut spots = 0;
+        for ranked in &ranking.offers {
             let offer = &ranked.offer;
-            // Wrong credentials or a spent quota hold for every offer of the provider.
-            if refused.contains(&offer.provider) {
+            // Wrong credentials or a spent quota hold for every offer of the provider. Where on-demand will do, it gets
+            // its turn in the same launch, however many spot offers come before it.
+            let enough_spot = offer.spot && job.spec.spot == Spot::Prefer && spots == SPOT_TRIES;
+            if refused.contains(&offer.provider) || enough_spot {
                 continue;
             }
-            let mut attempt = self.intend(&mut job, offer.clone()).await?;
+            if reasons.len() == TRIES {
+                break;
+            }
+            spots += usize::from(offer.spot);
+            let mut attempt = self.intend(&mut job, offer.clone(), price_of(&on_demand, offer)).await?;
             match self.create(&mut job, &mut attempt).await {
                 Ok(()) => return Ok(self.timers(&job, Some(&attempt))),
                 Err(Refusal::Retry(error)) => return Err(error),
@@ -60,7 +77,7 @@ impl Machine {
                 }
             }
         }
-        let reason = why_nothing(&ranking.excluded, &reasons, &market.silent);
+        let reason = why_nothing(&ranking.excluded, &reasons, &silent);
         let seconds = self.capacity_backoff(&job);
         let event = job.wait_for_capacity(&reason, seconds, self.clock.now())?;
         let (from, events) = (job.status, [event]);
@@ -92,6 +109,7 @@ impl Machine {
         if !found.is_empty() {
             let instance = found.swap_remove(0);
             self.adopt(&mut job, &mut attempt, &instance).await?;
+            self.market.measure(&attempt.offer, Tally::launched()).await;
             return Ok(self.timers(&job, Some(&attempt)));
         }
         attempt.asked += 1;
@@ -107,13 +125,19 @@ impl Machine {
         }
     }
 
-    async fn intend(&self, job: &mut Job, offer: Offer) -> Result<Attempt, StepError> {
+    async fn intend(
+        &self,
+        job: &mut Job,
+        offer: Offer,
+        on_demand_per_hour: Option<Money>,
+    ) -> Result<Attempt, StepError> {
         let now = self.clock.now();
         let id = AttemptId::new(self.ids.uuid());
         let mut attempt = Attempt::intend(id, job.id, job.owner, job.attempt + 1, offer, now);
+        attempt.on_demand_per_hour = on_demand_per_hour;
         let from = job.status;
         let events = [job.provision(&attempt, now)?];
-        let runner = RunnerState::silent(&attempt);
+        let runner = RunnerState { masked: job.spec.has_secrets(), ..RunnerState::silent(&attempt) };
         self.commit(job, Some((Kind::Intend(&runner), &mut attempt)), Change::of(from, &events)).await?;
         Ok(attempt)
     }
@@ -129,10 +153,14 @@ impl Machine {
             offer: attempt.offer.clone(),
             spec: job.spec.clone(),
             env: self.environment(job, attempt),
-            release_at: self.release_at(job),
+            release_at: self.release_at(job, &attempt.offer),
         };
         match provider.launch(&launch).await {
-            Ok(instance) => self.adopt(job, attempt, &instance).await.map_err(Refusal::Retry),
+            Ok(instance) => {
+                self.adopt(job, attempt, &instance).await.map_err(Refusal::Retry)?;
+                self.market.measure(&attempt.offer, Tally::launched()).await;
+                Ok(())
+            }
             Err(ProviderError::Unknown(why)) => Err(Refusal::Retry(StepError::LaunchUnknown(why))),
             Err(error) => Err(Refusal::Offer(error)),
         }
@@ -167,6 +195,10 @@ impl Machine {
         let from = job.status;
         let events = [job.launch_refused(attempt, &reason, now)?];
         self.commit(job, Some((Kind::Close, attempt)), Change::of(from, &events)).await?;
+        if matches!(error, ProviderError::Capacity(_)) {
+            self.market.sold_out(&attempt.offer).await;
+        }
+        self.market.measure(&attempt.offer, Tally::refused(refusal(error))).await;
         Ok(())
     }
 
@@ -192,10 +224,11 @@ impl Machine {
     }
 
     /// When the provider itself should give the instance back: after everything that we would do.
-    fn release_at(&self, job: &Job) -> Timestamp {
+    fn release_at(&self, job: &Job, offer: &Offer) -> Timestamp {
         let boot = SignedDuration::from_secs(i64::from(BOOT_TIMEOUT_SECONDS));
-        let run = SignedDuration::from_secs(i64::from(job.spec.timeout_seconds));
-        self.clock.now() + boot + run + DEADLINE_GRACE
+        let run = boot + SignedDuration::from_secs(i64::from(job.spec.timeout_seconds));
+        let affordable = job.affordable(offer.price_per_hour, self.purse.rates).unwrap_or(run);
+        self.clock.now() + run.min(affordable) + DEADLINE_GRACE
     }
 
     pub(super) async fn queue_time_is_over(&self, job: &Job) -> Result<bool, StepError> {
@@ -218,6 +251,25 @@ impl Machine {
         let first = self.settings.capacity_backoff_seconds;
         u32::try_from(waited / 4).unwrap_or(MAX_BACKOFF).clamp(first, MAX_BACKOFF.max(first))
     }
+}
+
+/// The on-demand offers beside which spot has its price, for a job that takes spot.
+fn on_demand(job: &Job, offers: &[Offer]) -> Vec<Offer> {
+    if job.spec.spot == Spot::Never {
+        return Vec::new();
+    }
+    offers.iter().filter(|offer| !offer.spot).cloned().collect()
+}
+
+/// What the same thing as the spot offer `spot` costs on demand, if it is offered so.
+fn price_of(on_demand: &[Offer], spot: &Offer) -> Option<Money> {
+    let same = |offer: &&Offer| {
+        offer.provider == spot.provider
+            && offer.region == spot.region
+            && offer.instance_type == spot.instance_type
+            && offer.gpu_count == spot.gpu_count
+    };
+    on_demand.iter().filter(|_| spot.spot).find(same).map(|offer| offer.price_per_hour)
 }
 
 enum Refusal {

@@ -106,6 +106,9 @@ impl Machine {
         if heard.is_some_and(|at| now.duration_since(at) < self.silence()) {
             return Verdict::Heard;
         }
+        if self.over_cost(job, attempt) {
+            return Verdict::Over(Some(Outcome::MaxCostReached));
+        }
         let Some(handle) = &attempt.handle else {
             return Verdict::Over(Some(Outcome::Lost {
                 reason: "the provider never said that it has an instance".into(),
@@ -211,6 +214,7 @@ impl Machine {
         let from = job.status;
         let events = [job.run(attempt.number, now)?];
         self.commit(job, Some((Kind::Update, attempt)), Change::of(from, &events)).await?;
+        self.measure_start(attempt).await;
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use domain::{
     JobId,
     job::{Attempt, BOOT_TIMEOUT_SECONDS, ExitReason, Job, Outcome, RunnerState, Status},
+    ledger::Entry,
+    placement::Tally,
 };
 use jiff::SignedDuration;
 
@@ -65,6 +67,7 @@ impl Machine {
             return Ok(match exit.reason {
                 ExitReason::Timeout => Outcome::TimedOut,
                 ExitReason::Cancelled if job.cancel.is_some() => Outcome::Cancelled,
+                ExitReason::Cancelled if self.over_cost(job, attempt) => Outcome::MaxCostReached,
                 ExitReason::Terminated if attempt.offer.spot => Outcome::Preempted,
                 _ => Outcome::Exited { exit },
             });
@@ -83,6 +86,9 @@ impl Machine {
         }
         if self.over_time(job, attempt) || job.deadline.is_some_and(|deadline| now >= deadline) {
             return Ok(Outcome::TimedOut);
+        }
+        if self.over_cost(job, attempt) {
+            return Ok(Outcome::MaxCostReached);
         }
         let boot = SignedDuration::from_secs(i64::from(BOOT_TIMEOUT_SECONDS));
         if attempt.handle.is_none() && now.duration_since(attempt.intended_at) >= boot {
@@ -141,12 +147,14 @@ impl Machine {
     async fn conclude(&self, job: &mut Job, attempt: &mut Attempt) -> Result<(), StepError> {
         let now = self.clock.now();
         let from = job.status;
-        let spend = attempt.cost.filter(|cost| cost.micros > 0).map(|cost| (now, cost));
+        let entry = Entry::of(job, attempt, now);
+        let paid = Some(&entry);
         let again = job.spec.retry.next(attempt).filter(|_| job.cancel.is_none());
         if let Some(seconds) = again {
             let events = [job.retry(attempt, seconds, now)?];
-            self.commit(job, Some((Kind::Close, attempt)), Change { spend, ..Change::of(from, &events) })
+            self.commit(job, Some((Kind::Close, attempt)), Change { paid, ..Change::of(from, &events) })
                 .await?;
+            self.measure_end(attempt).await;
             return Err(StepError::AttemptAgain { seconds });
         }
         let (status, reason) = verdict(job, attempt);
@@ -154,10 +162,27 @@ impl Machine {
         self.commit(
             job,
             Some((Kind::Close, attempt)),
-            Change { admission: Admission::Leave, spend, ..Change::of(from, &events) },
+            Change { admission: Admission::Leave, paid, ..Change::of(from, &events) },
         )
         .await?;
+        self.measure_end(attempt).await;
         self.after_end(job).await
+    }
+
+    /// How the attempt's instance ended, for what is expected of its offer.
+    async fn measure_end(&self, attempt: &Attempt) {
+        if attempt.created_at.is_none() {
+            return;
+        }
+        let is = |yes| u64::from(yes);
+        let tally = Tally {
+            ended: 1,
+            preempted: is(matches!(attempt.outcome, Some(Outcome::Preempted))),
+            lost: is(matches!(attempt.outcome, Some(Outcome::Lost { .. }))),
+            running_millis: attempt.running_millis().try_into().unwrap_or(0),
+            ..Tally::default()
+        };
+        self.market.measure(&attempt.offer, tally).await;
     }
 
     /// The job ends without any attempt under way: it was cancelled in the queue, or found no capacity in time.
@@ -178,8 +203,26 @@ impl Machine {
         };
         let from = job.status;
         let events = job.end(status, None, reason, now)?;
-        let admission = if job.admitted { Admission::Leave } else { Admission::Unchanged };
+        let admission = if job.admitted { Admission::Leave } else { Admission::GiveUp };
         self.commit(job, None, Change { admission, ..Change::of(from, &events) }).await?;
+        self.after_end(job).await
+    }
+
+    /// Why no attempt of the job may begin, if that is for want of money.
+    pub(super) async fn no_money(&self, job: &Job) -> Result<Option<String>, StepError> {
+        if let Some(max) = job.spec.max_cost.filter(|_| job.is_spent(self.purse.rates)) {
+            return Ok(Some(format!("max_cost_reached: its attempts have cost the {max} that it may cost")));
+        }
+        let (allowance, _) = self.purse.allowance(job.owner).await?;
+        let stop = self.purse.stop(job.owner, &allowance, self.clock.now()).await?;
+        Ok(stop.map(|stop| format!("{stop}, so no attempt may begin")))
+    }
+
+    /// Ends an admitted job that has no attempt under way, because none may begin.
+    pub(super) async fn end_unpaid(&self, job: &mut Job, reason: String) -> Result<(), StepError> {
+        let from = job.status;
+        let events = job.end(Status::Failed, None, Some(reason), self.clock.now())?;
+        self.commit(job, None, Change { admission: Admission::Leave, ..Change::of(from, &events) }).await?;
         self.after_end(job).await
     }
 
@@ -217,10 +260,13 @@ fn verdict(job: &Job, attempt: &Attempt) -> (Status, Option<String>) {
         String::new()
     };
     match &attempt.outcome {
-        Some(Outcome::Exited { exit }) if exit.reason == ExitReason::CommandNotStarted => (
-            Status::Failed,
-            Some(format!("the command could not be started (exit code {}){tries}", exit.code)),
-        ),
+        Some(Outcome::Exited { exit }) if exit.reason == ExitReason::CommandNotStarted => {
+            let why = match &exit.output_error {
+                Some(why) => format!(": {why}"),
+                None => format!(" (exit code {})", exit.code),
+            };
+            (Status::Failed, Some(format!("the command could not be started{why}{tries}")))
+        }
         Some(Outcome::Exited { exit }) if exit.reason == ExitReason::Terminated => {
             (Status::Failed, Some(format!("the machine was stopped under the command{tries}")))
         }
@@ -233,6 +279,10 @@ fn verdict(job: &Job, attempt: &Attempt) -> (Status, Option<String>) {
             Some(format!("the command ran longer than {} seconds", job.spec.timeout_seconds)),
         ),
         Some(Outcome::Cancelled) => (Status::Cancelled, None),
+        Some(Outcome::MaxCostReached) => {
+            let max = job.spec.max_cost.map_or_else(String::new, |max| format!(" {max}"));
+            (Status::Failed, Some(format!("max_cost_reached: it has cost the{max} that it may cost{tries}")))
+        }
         Some(Outcome::Preempted) => {
             (Status::Failed, Some(format!("the cloud took the spot instance back{tries}")))
         }

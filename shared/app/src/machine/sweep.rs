@@ -13,7 +13,7 @@ use domain::{
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::{Change, Machine, StepError, admit::execution_name, settle::release};
+use super::{Change, Machine, StepError, execution_name, settle::release};
 use crate::ports::{Instance, Phase};
 
 /// What has just ended is left alone for that long.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::{
-    JobId, Money, UserId,
+    JobId, UserId,
+    account::Quota,
     job::{Attempt, Event, Job, RunnerState, Status},
+    ledger::Entry,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -26,8 +28,9 @@ pub struct Commit<'a> {
     pub attempt: Option<AttemptWrite<'a>>,
     /// What it does to the number of its owner's admitted jobs.
     pub admission: Admission,
-    /// What an attempt's end adds to its owner's spend of the month in which it ended.
-    pub spend: Option<(Timestamp, Money)>,
+    /// The attempt that is paid with it: a row of the ledger, and its cost in its owner's and in the platform's spend of
+    /// the entry's month.
+    pub paid: Option<&'a Entry>,
     /// The key that a repeat of the request will find.
     pub idempotency: Option<Idempotency>,
 }
@@ -41,7 +44,7 @@ impl<'a> Commit<'a> {
             events,
             attempt: None,
             admission: Admission::Unchanged,
-            spend: None,
+            paid: None,
             idempotency: None,
         }
     }
@@ -62,12 +65,16 @@ pub enum AttemptWrite<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Unchanged,
-    /// One more, on the condition that there are fewer than `limit`; otherwise [`StoreError::LimitReached`].
-    Enter {
-        limit: u32,
-    },
-    /// One fewer.
+    /// One more, on the condition that there is room for it in the quota; otherwise [`StoreError::LimitReached`]. A job
+    /// that asks for more GPUs than the whole quota has room when no other runs. A new job also needs that nobody waits:
+    /// it would overtake.
+    Enter(Quota),
+    /// A new job has to wait.
+    Wait,
+    /// One fewer: an admitted job has ended.
     Leave,
+    /// A job has ended that waited.
+    GiveUp,
 }
 
 /// A remembered request: the same key replays its answer for 24 hours.
@@ -120,6 +127,10 @@ pub struct Page<T> {
 pub struct Counts {
     pub by_status: BTreeMap<Status, u64>,
     pub admitted: u64,
+    /// The GPUs that the admitted ones ask for.
+    pub gpus: u64,
+    /// How many wait for admission.
+    pub waiting: u64,
 }
 
 /// Jobs with their attempts and events.
@@ -146,12 +157,10 @@ pub trait JobStore: Send + Sync {
     async fn delete(&self, job: &Job) -> Result<(), StoreError>;
     /// What a key of this user was used for in the last 24 hours.
     async fn replay(&self, owner: UserId, key: &str) -> Result<Option<Replay>, StoreError>;
-    /// The jobs of `owner` that wait for admission, most urgent first, then oldest.
+    /// The jobs of `owner` that wait for admission: of each class of priority that has any, up to `limit`, oldest first.
     async fn waiting(&self, owner: UserId, limit: usize) -> Result<Vec<Job>, StoreError>;
     /// The owners who have jobs that wait for admission.
     async fn owners_waiting(&self) -> Result<Vec<UserId>, StoreError>;
     /// Admitted jobs that have not ended, those with the earliest deadline first.
     async fn live(&self, cursor: Option<&str>) -> Result<Page<Job>, StoreError>;
-    /// What an owner spent in the month of `at`, by currency.
-    async fn spend(&self, owner: UserId, at: Timestamp) -> Result<Vec<Money>, StoreError>;
 }

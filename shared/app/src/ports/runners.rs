@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{
     AttemptId,
-    job::{Exit, Progress, RunnerState, Waiting},
+    job::{Exit, Progress, RunnerState, Seam, Waiting},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,10 @@ pub struct Report {
     /// The provider's id of the instance that the runner is on, where it knows.
     pub instance: Option<String>,
     pub exit: Option<Exit>,
+    /// What it says of the command has been masked, or needs no mask.
+    pub masked: bool,
+    /// The edges of its masked log.
+    pub seam: Option<Seam>,
 }
 
 /// A piece of an attempt's log.
@@ -61,6 +65,8 @@ pub enum Heard {
     Yes(RunnerState),
     /// It came before; this is the state as it is.
     Again(RunnerState),
+    /// It did not count: its command has secret values, and what it says is to be masked first. This is the state as it is.
+    Unmasked(RunnerState),
     /// Another runner has the attempt.
     Superseded,
     /// The attempt is over, or never was.
@@ -87,6 +93,8 @@ pub trait RunnerStore: Send + Sync {
     async fn watch(&self, attempt: AttemptId, until: Timestamp) -> Result<(), StoreError>;
     /// The runner ends the command at its next report.
     async fn stop(&self, attempt: AttemptId) -> Result<(), StoreError>;
+    /// The job has cost what it may cost at that time.
+    async fn limit(&self, attempt: AttemptId, spent_at: Timestamp) -> Result<(), StoreError>;
     /// Keeps a piece of log that came from the provider because the runner could not be heard.
     async fn keep_log(&self, state: &RunnerState, chunk: LogChunk, at: Timestamp) -> Result<(), StoreError>;
     /// Log from `offset` on, up to about `limit` bytes.

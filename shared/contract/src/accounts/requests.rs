@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use domain::account::ProfileChange;
+use domain::{
+    account::{AllowanceChange, Change, ProfileChange},
+    job::FieldError,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Role;
+use crate::money::{Currency, Price};
 
 /// A new account.
 #[derive(Clone, Deserialize, ToSchema)]
@@ -37,6 +41,7 @@ impl Register {
             organization: given(&mut self.organization),
             phone: given(&mut self.phone),
             avatar: given(&mut self.avatar),
+            currency: Change::Keep,
         }
     }
 }
@@ -79,6 +84,10 @@ pub struct EditMe {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, example = "https://example.com/ada.png", max_length = 2048)]
     pub avatar: Option<Option<String>>,
+    /// What amounts are shown in; null is USD.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Currency>)]
+    pub currency: Option<Option<Currency>>,
 }
 
 impl From<EditMe> for ProfileChange {
@@ -89,13 +98,14 @@ impl From<EditMe> for ProfileChange {
             organization: edit.organization.into(),
             phone: edit.phone.into(),
             avatar: edit.avatar.into(),
+            currency: edit.currency.map(|given| given.map(Into::into)).into(),
         }
     }
 }
 
 /// A field that is there, null or not.
 #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
-fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(field).map(Some)
 }
 
@@ -126,6 +136,30 @@ pub struct NewApiKey {
 pub struct EditUser {
     pub role: Option<Role>,
     pub active: Option<bool>,
+    /// Jobs at a time: 1 to 100000; null is what everybody may. Less than what runs ends nothing that runs.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    pub max_jobs: Option<Option<u32>>,
+    /// GPUs at a time: 1 to 100000; null is what everybody may.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
+    pub max_gpus: Option<Option<u32>>,
+    /// What its jobs may cost in a calendar month (UTC); null is no limit. Used up, nothing new of it starts.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Price>)]
+    pub monthly_budget: Option<Option<Price>>,
+}
+
+impl EditUser {
+    /// What changes of the account's quotas and budget.
+    pub fn allowance(&self) -> Result<AllowanceChange, FieldError> {
+        let monthly_budget = match &self.monthly_budget {
+            None => Change::Keep,
+            Some(None) => Change::Clear,
+            Some(Some(price)) => Change::Set(price.read("monthly_budget")?),
+        };
+        Ok(AllowanceChange { max_jobs: self.max_jobs.into(), max_gpus: self.max_gpus.into(), monthly_budget })
+    }
 }
 
 /// Which accounts to list.
@@ -154,7 +188,6 @@ secretive!(Register, Login, Refresh, ChangePassword);
 
 #[cfg(test)]
 mod tests {
-    use domain::account::Change;
     use serde_json::{Value, json};
 
     use super::*;

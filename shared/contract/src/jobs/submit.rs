@@ -25,6 +25,7 @@ const QUEUE_TIMEOUT_SECONDS: u32 = 86_400;
     "command": ["python", "train.py", "--epochs", "3"],
     "env": {"MODEL": "tiny"},
     "secret_env": {"HUB_TOKEN": "not-a-real-token"},
+    "secrets": {"HF_TOKEN": "hf"},
     "gpu": {"model": "RTX 4090", "count": 1},
     "max_price_per_hour": {"amount": "0.80", "currency": "USD"},
     "spot": "prefer",
@@ -52,6 +53,10 @@ pub struct SubmitJob {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>)]
     pub secret_env: BTreeMap<String, SecretText>,
+    /// Named secrets of the owner: a variable's name with a secret's name, or a list where both are the same. The command
+    /// gets the value that the secret has when it starts.
+    #[serde(default)]
+    pub secrets: SecretNames,
     #[serde(default)]
     pub gpu: GpuNeed,
     /// At least that many virtual CPUs.
@@ -72,6 +77,10 @@ pub struct SubmitJob {
     /// Offers above it are not taken, nor those in another currency. Without it there is no ceiling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_price_per_hour: Option<Price>,
+    /// What all its attempts together may cost; reached, it ends the job. Another currency is converted at the platform's
+    /// rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<Price>,
     #[serde(default = "strategy")]
     #[schema(default = "cost")]
     pub strategy: Strategy,
@@ -177,6 +186,31 @@ impl From<Retry> for domain::job::Retry {
     }
 }
 
+/// The named secrets of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected names of secrets: an object such as {\"HF_TOKEN\": \"hf\"}, or a list")]
+pub enum SecretNames {
+    /// A variable's name with a secret's name.
+    Variables(BTreeMap<String, String>),
+    /// The secret's name is the variable's too.
+    List(Vec<String>),
+}
+
+impl Default for SecretNames {
+    fn default() -> Self {
+        Self::Variables(BTreeMap::new())
+    }
+}
+
+impl SecretNames {
+    fn into_variables(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Variables(variables) => variables,
+            Self::List(names) => names.into_iter().map(|name| (name.clone(), name)).collect(),
+        }
+    }
+}
+
 /// A value on its way to being sealed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -234,12 +268,14 @@ impl SubmitJob {
             command,
             env: BTreeMap::new(),
             secret_env: BTreeMap::new(),
+            secrets: SecretNames::default(),
             gpu: GpuNeed::default(),
             cpus: None,
             memory_gib: None,
             disk_gib: DISK_GIB,
             spot: spot(),
             max_price_per_hour: None,
+            max_cost: None,
             strategy: strategy(),
             preferred_providers: Vec::new(),
             forbidden_providers: Vec::new(),
@@ -264,6 +300,11 @@ impl SubmitJob {
             errors.push(error);
             None
         });
+        let max_cost = self.max_cost.as_ref().map(|price| price.read("max_cost")).transpose();
+        let max_cost = max_cost.unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        });
         let secrets: BTreeMap<String, String> =
             self.secret_env.into_iter().map(|(name, SecretText(value))| (name, value)).collect();
         check_secrets(&secrets, &mut errors);
@@ -274,6 +315,7 @@ impl SubmitJob {
             command: self.command,
             env: self.env,
             secret_env: secrets.keys().map(|name| (name.clone(), SealedText(String::new()))).collect(),
+            secrets: self.secrets.into_variables(),
             gpu: domain::job::GpuNeed {
                 model: self.gpu.model,
                 count: self.gpu.count,
@@ -284,6 +326,7 @@ impl SubmitJob {
             disk_gib: self.disk_gib,
             spot: self.spot.into(),
             max_price_per_hour,
+            max_cost,
             strategy: self.strategy.into(),
             preferred_providers: self.preferred_providers,
             forbidden_providers: self.forbidden_providers,
@@ -362,6 +405,18 @@ mod tests {
         ] {
             assert!(fields.iter().any(|f| f == field), "{field} is missing in {fields:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_named_by_an_object_or_a_list() {
+        let secrets = |given: Value| {
+            read(json!({"image": "a", "command": ["b"], "env": {"B": ""}, "secrets": given})).map(|(spec, _)| spec.secrets)
+        };
+        assert_eq!(secrets(json!({"T": "hf"})).unwrap(), BTreeMap::from([("T".into(), "hf".into())]));
+        assert_eq!(secrets(json!(["T"])).unwrap(), BTreeMap::from([("T".into(), "T".into())]));
+        assert_eq!(secrets(json!(["1T"])).unwrap_err(), ["secrets.1T", "secrets.1T"]);
+        assert_eq!(secrets(json!({"B": "hf"})).unwrap_err(), ["secrets.B"]);
+        assert_eq!(secrets(json!({"T": "a b"})).unwrap_err(), ["secrets.T"]);
     }
 
     #[test]

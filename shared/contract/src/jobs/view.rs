@@ -39,6 +39,8 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// The names of its secret variables; their values are never shown.
     pub secret_env: Vec<String>,
+    /// Its variables with the named secret that each has the value of.
+    pub secrets: BTreeMap<String, String>,
     pub gpu: Gpu,
     #[schema(required = true)]
     pub cpus: Option<u32>,
@@ -48,6 +50,13 @@ pub struct Job {
     pub spot: Spot,
     #[schema(required = true)]
     pub max_price_per_hour: Option<Money>,
+    /// What all its attempts together may cost.
+    #[schema(required = true)]
+    pub max_cost: Option<Money>,
+    /// What the command costs at the latest attempt's price if it runs until its timeout, or `max_cost` if that is less; null
+    /// before the first attempt and after the end.
+    #[schema(required = true)]
+    pub estimated_cost: Option<Money>,
     pub strategy: Strategy,
     pub preferred_providers: Vec<String>,
     pub forbidden_providers: Vec<String>,
@@ -96,6 +105,9 @@ pub struct Job {
     /// Seconds since the first start of the command, up to its end; null before.
     #[schema(required = true)]
     pub seconds_running: Option<f64>,
+    /// Seconds that commands of it ran on instances that were taken away or lost: work that later attempts did again,
+    /// save what a checkpoint kept.
+    pub seconds_lost: f64,
     #[schema(required = true)]
     pub exit: Option<Exit>,
     /// The job that this one repeats.
@@ -182,6 +194,7 @@ impl Job {
         };
         let has_instance =
             matches!(job.status, domain::job::Status::Provisioning | domain::job::Status::Running);
+        let estimated_cost = job.estimated_cost();
         let spec = job.spec;
         Self {
             id: job.id.to_string(),
@@ -196,12 +209,15 @@ impl Job {
             command: spec.command,
             env: spec.env,
             secret_env: spec.secret_env.into_keys().collect(),
+            secrets: spec.secrets,
             gpu: Gpu { model: spec.gpu.model, count: spec.gpu.count, memory_gib: spec.gpu.memory_gib },
             cpus: spec.cpus,
             memory_gib: spec.memory_gib,
             disk_gib: spec.disk_gib,
             spot: spec.spot.into(),
             max_price_per_hour: spec.max_price_per_hour.map(Into::into),
+            max_cost: spec.max_cost.map(Into::into),
+            estimated_cost: estimated_cost.map(Into::into),
             strategy: spec.strategy.into(),
             preferred_providers: spec.preferred_providers,
             forbidden_providers: spec.forbidden_providers,
@@ -230,6 +246,7 @@ impl Job {
             ended_at: job.ended_at,
             deadline: job.deadline,
             seconds_to_start,
+            seconds_lost: job.lost_millis as f64 / 1_000.0,
             seconds_running: job
                 .started_at
                 .map(|started| seconds(started, job.ended_at.unwrap_or(facts.now))),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::budget::BudgetAlert;
 use crate::events::{Event, Exit, Happening, Outcome, Status};
 
 /// No message is longer: API Gateway takes 128 KB at most.
@@ -42,6 +43,8 @@ pub enum Message {
     ConnectionStatus(ConnectionStatus),
     /// The answer to a ping.
     Pong(Pong),
+    /// One's monthly budget nears its end; once for each level and month.
+    Budget(BudgetAlert),
     /// Events are missing here: fetch them over HTTP.
     Gap(Gap),
     /// A request was not done.
@@ -73,6 +76,8 @@ pub enum JobErrorCode {
     InstanceLost,
     /// The job's timeout passed.
     TimedOut,
+    /// The job has cost its `max_cost`.
+    MaxCostReached,
 }
 
 /// How far a command says that it is.
@@ -319,6 +324,9 @@ fn of_outcome(outcome: &job::Outcome) -> Option<(JobErrorCode, String)> {
         job::Outcome::Lost { reason } => Some((JobErrorCode::InstanceLost, reason.clone())),
         job::Outcome::TimedOut => Some((JobErrorCode::TimedOut, "the job's timeout passed".into())),
         job::Outcome::Cancelled => None,
+        job::Outcome::MaxCostReached => {
+            Some((JobErrorCode::MaxCostReached, "the job has cost what it may cost".into()))
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::{FieldError, text};
+use crate::{
+    job::{FieldError, text},
+    money::Currency,
+};
 
 /// The part of an account that its owner may change freely. Everything may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +16,9 @@ pub struct Profile {
     pub phone: Option<String>,
     /// The URL of a picture.
     pub avatar: Option<String>,
+    /// What amounts are shown in; they are kept in what their provider bills in.
+    #[serde(default)]
+    pub currency: Currency,
 }
 
 /// What becomes of one field.
@@ -25,7 +31,7 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    fn apply(self, to: &mut Option<T>) {
+    pub(super) fn apply(self, to: &mut Option<T>) {
         match self {
             Self::Keep => {}
             Self::Clear => *to = None,
@@ -53,6 +59,8 @@ pub struct ProfileChange {
     pub organization: Change<String>,
     pub phone: Change<String>,
     pub avatar: Change<String>,
+    /// Cleared it is what it is for a new account.
+    pub currency: Change<Currency>,
 }
 
 impl ProfileChange {
@@ -63,6 +71,11 @@ impl ProfileChange {
         self.organization.apply(&mut profile.organization);
         self.phone.apply(&mut profile.phone);
         self.avatar.apply(&mut profile.avatar);
+        match self.currency {
+            Change::Keep => {}
+            Change::Clear => profile.currency = Currency::default(),
+            Change::Set(currency) => profile.currency = currency,
+        }
         let errors = profile.check();
         if errors.is_empty() { Ok(profile) } else { Err(errors) }
     }
@@ -138,6 +151,7 @@ mod tests {
             organization: set(&"x".repeat(201)),
             phone: set("call me"),
             avatar: set("javascript:alert(1)"),
+            currency: Change::Keep,
         };
         let fields: Vec<_> =
             change.apply(Profile::default()).unwrap_err().into_iter().map(|e| e.field).collect();

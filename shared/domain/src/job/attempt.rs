@@ -69,6 +69,32 @@ pub enum Outcome {
     TimedOut,
     /// The job was cancelled before its command ended.
     Cancelled,
+    /// The job has cost what it may cost.
+    MaxCostReached,
+}
+
+impl Outcome {
+    /// The word on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::Refused { .. } => "refused",
+            Self::Preempted => "preempted",
+            Self::Lost { .. } => "lost",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::MaxCostReached => "max_cost_reached",
+        }
+    }
+
+    /// Whether the platform, not the command and not its owner, made the attempt end.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Preempted | Self::Lost { .. } | Self::Refused { .. } => true,
+            Self::Exited { exit } => exit.reason == ExitReason::Terminated,
+            Self::TimedOut | Self::Cancelled | Self::MaxCostReached => false,
+        }
+    }
 }
 
 /// The attempt's row.
@@ -84,6 +110,9 @@ pub struct Attempt {
     pub version: u64,
     /// What was asked of the provider, with the price that counts.
     pub offer: Offer,
+    /// What the same thing cost on demand when a spot offer was taken; `None` where that is not known.
+    #[serde(default)]
+    pub on_demand_per_hour: Option<Money>,
     /// When the intent was written: before the provider is called.
     pub intended_at: Timestamp,
     /// How often the provider was asked to create it; written before each ask.
@@ -120,6 +149,7 @@ impl Attempt {
             number,
             version: 0,
             offer,
+            on_demand_per_hour: None,
             intended_at: at,
             asked: 1,
             handle: None,
@@ -129,6 +159,14 @@ impl Attempt {
             ended_at: None,
             gone_at: None,
             cost: None,
+        }
+    }
+
+    /// How long its command ran, in milliseconds; 0 unless it began and the attempt ended.
+    pub fn running_millis(&self) -> i64 {
+        match (self.started_at, self.ended_at) {
+            (Some(from), Some(until)) => (until.as_millisecond() - from.as_millisecond()).max(0),
+            _ => 0,
         }
     }
 
@@ -163,8 +201,16 @@ pub struct RunnerState {
     pub watched_until: Option<Timestamp>,
     /// The job was cancelled: the runner ends the command at its next report.
     pub stopping: bool,
+    /// The job has cost what it may cost then: the runner ends the command.
+    pub spent_at: Option<Timestamp>,
     /// The attempt is over: a runner that still reports is told to stop.
     pub closed: bool,
+    /// The command has secret values: what it says is masked before it is kept.
+    #[serde(default)]
+    pub masked: bool,
+    /// Where the last masked piece of its log begins and ends.
+    #[serde(default)]
+    pub seam: Option<Seam>,
 }
 
 /// A waiting state of the job's execution.
@@ -192,6 +238,39 @@ pub enum RunnerWord {
     Exit,
 }
 
+/// The edges of a masked piece of log: a secret value may be cut by either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seam {
+    /// Where the piece begins, in bytes of the attempt's whole log.
+    pub at: u64,
+    /// What stood just before it.
+    pub before: Option<Begun>,
+    /// Where it ends.
+    pub end: u64,
+    /// What stands at its end.
+    pub after: Option<Begun>,
+}
+
+impl Seam {
+    /// What stands just before the piece that begins at `offset`: of the next piece, or of the same one sent again.
+    pub fn before(&self, offset: u64) -> Option<Begun> {
+        if self.end == offset {
+            self.after
+        } else if self.at == offset {
+            self.before
+        } else {
+            None
+        }
+    }
+}
+
+/// A secret value that may have begun: so many bytes of that pattern of the attempt's mask. It says nothing of the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    pub pattern: u32,
+    pub bytes: u32,
+}
+
 impl RunnerState {
     /// The row as it is written with the attempt's intent.
     pub fn silent(attempt: &Attempt) -> Self {
@@ -210,7 +289,10 @@ impl RunnerState {
             waiting: None,
             watched_until: None,
             stopping: false,
+            spent_at: None,
             closed: false,
+            masked: false,
+            seam: None,
         }
     }
 }

@@ -156,6 +156,9 @@ pub struct Job {
     pub reason: Option<String>,
     /// What its ended attempts cost.
     pub cost: Vec<Money>,
+    /// How long commands ran whose instance was taken away or lost, in milliseconds.
+    #[serde(default)]
+    pub lost_millis: i64,
     /// The job that this one repeats.
     pub restart_of: Option<JobId>,
 }
@@ -195,6 +198,7 @@ impl Job {
             exit: None,
             reason: None,
             cost: Vec::new(),
+            lost_millis: 0,
             restart_of,
         };
         if admitted {
@@ -382,6 +386,9 @@ impl Job {
     }
 
     fn charge(&mut self, attempt: &Attempt) {
+        if attempt.outcome.as_ref().is_some_and(Outcome::is_loss) {
+            self.lost_millis = self.lost_millis.saturating_add(attempt.running_millis());
+        }
         let Some(cost) = attempt.cost else { return };
         match self.cost.iter_mut().find(|sum| sum.currency == cost.currency) {
             Some(sum) => sum.micros = sum.micros.saturating_add(cost.micros),

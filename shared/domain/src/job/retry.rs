@@ -61,7 +61,11 @@ impl Retry {
                 }
                 RetryOn::ExitCode
             }
-            Outcome::Exited { .. } | Outcome::TimedOut | Outcome::Cancelled | Outcome::Refused { .. } => {
+            Outcome::Exited { .. }
+            | Outcome::TimedOut
+            | Outcome::Cancelled
+            | Outcome::MaxCostReached
+            | Outcome::Refused { .. } => {
                 return None;
             }
         };

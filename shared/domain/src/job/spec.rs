@@ -71,12 +71,18 @@ pub struct Spec {
     pub env: BTreeMap<String, String>,
     /// Environment variables whose values are kept under a key of their own and never shown again.
     pub secret_env: BTreeMap<String, SealedText>,
+    /// Environment variables, each with the name of its owner's secret that it has the value of at each start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     pub gpu: GpuNeed,
     pub cpus: Option<u32>,
     pub memory_gib: Option<u32>,
     pub disk_gib: u32,
     pub spot: Spot,
     pub max_price_per_hour: Option<Money>,
+    /// What all attempts together may cost; reached, it ends the job.
+    #[serde(default)]
+    pub max_cost: Option<Money>,
     pub strategy: Strategy,
     pub preferred_providers: Vec<String>,
     pub forbidden_providers: Vec<String>,
@@ -132,6 +138,8 @@ impl Limits {
     pub const COMMAND_WORDS: usize = 1_024;
     pub const ENV_BYTES: usize = 32 * 1024;
     pub const ENV_VARIABLES: usize = 256;
+    /// Named secrets that a job refers to.
+    pub const SECRETS: usize = 32;
     pub const TAGS: usize = 50;
     pub const TAG_KEY_CHARS: usize = 128;
     pub const TAG_VALUE_CHARS: usize = 256;
@@ -157,6 +165,7 @@ impl Spec {
         image(&mut no, &self.image);
         command(&mut no, &self.command);
         env(&mut no, &self.env, &self.secret_env);
+        references(&mut no, self);
         range(&mut no, "gpu.count", self.gpu.count, 1, Limits::GPUS);
         if let Some(model) = &self.gpu.model {
             text(&mut no, "gpu.model", model, 1, 64);
@@ -167,6 +176,9 @@ impl Spec {
         range(&mut no, "disk_gib", self.disk_gib, 1, 16_384);
         if self.max_price_per_hour.is_some_and(|price| price.micros <= 0) {
             no("max_price_per_hour", "must be more than 0; leave it out for no ceiling".into());
+        }
+        if self.max_cost.is_some_and(|cost| cost.micros <= 0) {
+            no("max_cost", "must be more than 0; leave it out for no ceiling".into());
         }
         for (field, list) in [
             ("preferred_providers", &self.preferred_providers),
@@ -186,6 +198,11 @@ impl Spec {
         tags(&mut no, &self.tags);
         metadata(&mut no, &self.metadata);
         errors
+    }
+
+    /// Whether a runner gets values that no log may show.
+    pub fn has_secrets(&self) -> bool {
+        !self.secret_env.is_empty() || !self.secrets.is_empty()
     }
 
     /// The longest that the platform lets the job live, counted from its admission: its search for capacity and every
@@ -274,6 +291,38 @@ fn command(no: &mut impl FnMut(&str, String), command: &[String]) {
     }
 }
 
+/// Checks the name of an environment variable.
+pub fn variable(no: &mut impl FnMut(&str, String), field: &str, name: &str) {
+    let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if name.is_empty()
+        || name.len() > 256
+        || !name.bytes().all(letters)
+        || name.as_bytes()[0].is_ascii_digit()
+    {
+        no(field, "is not a name of an environment variable: letters, digits and _ alone".into());
+    } else if name.starts_with(Limits::RESERVED_ENV_PREFIX) && name != "GPU_CHECKPOINT_DIR" {
+        no(field, "is reserved: names that begin with GPU_ are set by the platform".into());
+    }
+}
+
+/// Checks the variables that have an owner's secret for their value.
+fn references(no: &mut impl FnMut(&str, String), spec: &Spec) {
+    if spec.secrets.len() > Limits::SECRETS {
+        no("secrets", format!("has {} entries; at most {}", spec.secrets.len(), Limits::SECRETS));
+    }
+    for (name, secret) in spec.secrets.iter().take(Limits::SECRETS) {
+        let field = format!("secrets.{}", shown(name));
+        variable(no, &field, name);
+        variable(no, &field, secret);
+        if spec.env.contains_key(name) {
+            no(&field, "is also in env; keep one of them".into());
+        }
+        if spec.secret_env.contains_key(name) {
+            no(&field, "is also in secret_env; keep one of them".into());
+        }
+    }
+}
+
 fn env(
     no: &mut impl FnMut(&str, String),
     env: &BTreeMap<String, String>,
@@ -293,16 +342,7 @@ fn env(
     let names = env.keys().map(|name| ("env", name)).chain(secret.keys().map(|name| ("secret_env", name)));
     for (field, name) in names.take(Limits::ENV_VARIABLES) {
         let field = format!("{field}.{}", shown(name));
-        let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if name.is_empty()
-            || name.len() > 256
-            || !name.bytes().all(letters)
-            || name.as_bytes()[0].is_ascii_digit()
-        {
-            no(&field, "is not a name of an environment variable: letters, digits and _ alone".into());
-        } else if name.starts_with(Limits::RESERVED_ENV_PREFIX) && name != "GPU_CHECKPOINT_DIR" {
-            no(&field, "is reserved: names that begin with GPU_ are set by the platform".into());
-        }
+        variable(no, &field, name);
     }
     for (name, value) in env.iter().take(Limits::ENV_VARIABLES) {
         if value.contains('\0') {

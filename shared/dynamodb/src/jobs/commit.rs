@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::{
 use domain::{
     Money, UserId,
     job::{Attempt, Event, Job, RunnerState},
+    ledger::Entry,
 };
-use jiff::Timestamp;
 
 use super::job_attributes;
 use crate::{
@@ -24,6 +24,10 @@ use crate::{
 
 /// The attribute that counts an owner's admitted jobs.
 pub(super) const ADMITTED: &str = "admitted";
+/// The attribute that counts the GPUs that those ask for.
+pub(super) const GPUS: &str = "gpus";
+/// The attribute that counts an owner's jobs that wait for admission.
+pub(super) const WAITING: &str = "waiting";
 
 /// How often a transaction that met another one on the same row is sent again before its caller has to read again.
 const COLLISIONS: u32 = 8;
@@ -38,8 +42,12 @@ pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), Stor
     }
     let counts_at = writes.len();
     writes.extend(count(store, &change)?);
-    if let Some((at, money)) = change.spend {
-        writes.push(add_spend(store, change.job.owner, at, money)?);
+    if let Some(entry) = change.paid {
+        writes.push(put_entry(store, entry)?);
+        if entry.cost.micros != 0 {
+            writes.push(add_spend(store, keys::spend(entry.owner, entry.at), entry.cost)?);
+            writes.push(add_spend(store, keys::platform_spend(entry.attempt_id, entry.at), entry.cost)?);
+        }
     }
     if let Some(request) = &change.idempotency {
         writes.push(remember(store, change.job.owner, request)?);
@@ -149,6 +157,13 @@ fn attempt_row(attempt: &Attempt) -> Result<Item, StoreError> {
     let refused = matches!(next.outcome, Some(domain::job::Outcome::Refused { .. }));
     row.insert("refused".into(), AttributeValue::Bool(refused));
     row.insert("attempt_id".into(), s(next.id));
+    // Billed now: what is spent without being in the ledger yet.
+    if next.created_at.is_some() && next.gone_at.is_none() {
+        row.insert("gsi1pk".into(), s(keys::running(next.owner)));
+        row.insert("gsi1sk".into(), s(next.id));
+        row.insert("gsi2pk".into(), s(keys::RUNNING));
+        row.insert("gsi2sk".into(), s(next.id));
+    }
     Ok(row)
 }
 
@@ -176,10 +191,8 @@ fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>
     if change.from == Some(to) && change.admission == Admission::Unchanged {
         return Ok(None);
     }
-    let mut update = Update::builder()
-        .table_name(&store.table)
-        .set_key(Some(key(keys::counts(change.job.owner))))
-        .expression_attribute_names("#admitted", ADMITTED);
+    let mut update =
+        Update::builder().table_name(&store.table).set_key(Some(key(keys::counts(change.job.owner))));
     let mut adds = Vec::new();
     if change.from != Some(to) {
         update =
@@ -192,33 +205,64 @@ fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>
             adds.push("#from :minus");
         }
     }
-    let delta = match change.admission {
-        Admission::Unchanged => 0,
-        Admission::Enter { limit } => {
-            update = update
-                .condition_expression("attribute_not_exists(#admitted) OR #admitted < :limit")
-                .expression_attribute_values(":limit", n(limit));
-            1
-        }
-        Admission::Leave => -1,
+    let gpus = i64::from(change.job.spec.gpu.count);
+    let is_new = change.from.is_none();
+    let (admitted, gpus, waiting) = match change.admission {
+        Admission::Unchanged => (0, 0, 0),
+        Admission::Enter(_) if is_new => (1, gpus, 0),
+        Admission::Enter(_) => (1, gpus, -1),
+        Admission::Leave => (-1, -gpus, 0),
+        Admission::Wait => (0, 0, 1),
+        Admission::GiveUp => (0, 0, -1),
     };
-    adds.push("#admitted :delta");
-    update = update
-        .expression_attribute_values(":delta", n(delta))
-        .update_expression(format!("ADD {}", adds.join(", ")));
-    self::update(update).map(Some)
+    for (name, value, delta) in
+        [(ADMITTED, ":admitted", admitted), (GPUS, ":gpus", gpus), (WAITING, ":waiting", waiting)]
+    {
+        if delta != 0 {
+            adds.push(match name {
+                ADMITTED => "#admitted :admitted",
+                GPUS => "#gpus :gpus",
+                _ => "#waiting :waiting",
+            });
+            update = update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(value, n(delta));
+        }
+    }
+    if let Admission::Enter(quota) = change.admission {
+        let mut condition = "(attribute_not_exists(#admitted) OR #admitted < :jobs) AND \
+                             (attribute_not_exists(#gpus) OR #gpus <= :room)"
+            .to_owned();
+        if is_new {
+            condition.push_str(" AND (attribute_not_exists(#waiting) OR #waiting <= :nobody)");
+            update = update
+                .expression_attribute_names("#waiting", WAITING)
+                .expression_attribute_values(":nobody", n(0));
+        }
+        update = update
+            .condition_expression(condition)
+            .expression_attribute_values(":jobs", n(quota.jobs))
+            .expression_attribute_values(":room", n(quota.gpus.saturating_sub(change.job.spec.gpu.count)));
+    }
+    self::update(update.update_expression(format!("ADD {}", adds.join(", ")))).map(Some)
 }
 
-fn add_spend(
-    store: &Store,
-    owner: UserId,
-    at: Timestamp,
-    money: Money,
-) -> Result<TransactWriteItem, StoreError> {
+/// An attempt is paid once: a row that is there already refuses the whole change.
+fn put_entry(store: &Store, entry: &Entry) -> Result<TransactWriteItem, StoreError> {
+    let mut row = item(keys::ledger(entry), entry)?;
+    row.insert("gsi1pk".into(), s(keys::ledger_day(entry.at)));
+    row.insert("gsi1sk".into(), s(format!("{}#{}", keys::moment(entry.at), entry.attempt_id)));
+    Ok(put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(row))
+        .condition_expression("attribute_not_exists(pk)")))
+}
+
+fn add_spend(store: &Store, row: (String, String), money: Money) -> Result<TransactWriteItem, StoreError> {
     update(
         Update::builder()
             .table_name(&store.table)
-            .set_key(Some(key(keys::spend(owner, at))))
+            .set_key(Some(key(row)))
             .update_expression("ADD #currency :micros")
             .expression_attribute_names("#currency", money.currency.code())
             .expression_attribute_values(":micros", n(money.micros)),

@@ -3,7 +3,10 @@
 use app::ports::{JobFilter, Page, StoreError};
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{JobId, UserId, job::Job};
+use domain::{
+    JobId, UserId,
+    job::{Job, Priority},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -140,19 +143,36 @@ fn start_key(owner: UserId, cursor: &str) -> Result<Item, StoreError> {
 }
 
 pub(super) async fn waiting(store: &Store, owner: UserId, limit: usize) -> Result<Vec<Job>, StoreError> {
-    let page = store
-        .client
-        .query()
-        .table_name(&store.table)
-        .index_name("gsi2")
-        .key_condition_expression("gsi2pk = :pk AND begins_with(gsi2sk, :owner)")
-        .expression_attribute_values(":pk", s(keys::QUEUE))
-        .expression_attribute_values(":owner", s(format!("{owner}#")))
-        .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-        .send()
-        .await
-        .map_err(store_error)?;
-    page.items().iter().map(value).collect()
+    let mut waiting: Vec<Job> = Vec::new();
+    let mut class = 0;
+    // From each class that has any, jumping over those that have none.
+    loop {
+        let page = store
+            .client
+            .query()
+            .table_name(&store.table)
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :pk AND gsi2sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(keys::QUEUE))
+            .expression_attribute_values(":from", s(keys::queue_class(owner, class)))
+            .expression_attribute_values(":to", s(keys::queue_class(owner, 9)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(store_error)?;
+        let jobs: Vec<Job> = page.items().iter().map(value).collect::<Result<_, _>>()?;
+        let Some(first) = jobs.first().map(|job| keys::urgency(job.spec.priority)) else {
+            return Ok(waiting);
+        };
+        let full = jobs.len() == limit;
+        // A page that is not full has everything that waits; a full one may end within any class.
+        let last = jobs.last().map_or(first, |job| keys::urgency(job.spec.priority));
+        waiting.extend(jobs);
+        if !full || last >= keys::urgency(Priority::Low) {
+            return Ok(waiting);
+        }
+        class = last + 1;
+    }
 }
 
 /// Reads one row per owner: each step jumps behind the last one's queue.
