@@ -1,0 +1,46 @@
+import type { Money } from '@/api/types'
+
+/** An amount in its own currency. Prices of a GPU second are small, so at least two and at most six digits. */
+export function formatMoney(money: Money | null | undefined, locale: string, digits?: number): string | null {
+  if (!money) return null
+  const value = Number(money.amount)
+  if (!Number.isFinite(value)) return null
+  const most = digits ?? (value !== 0 && Math.abs(value) < 0.1 ? 6 : 2)
+  return new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency: money.currency,
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: Math.max(2, most),
+  }).format(value)
+}
+
+/** Several amounts, one for each currency: they are never added to each other. */
+export function formatAmounts(amounts: readonly Money[], locale: string): string | null {
+  const parts = amounts.map((money) => formatMoney(money, locale)).filter((part) => part !== null)
+  return parts.length > 0 ? parts.join(' + ') : null
+}
+
+/** What a price per hour comes to over a time. */
+export function costOf(perHour: Money, seconds: number): Money {
+  return { amount: ((Number(perHour.amount) * seconds) / 3600).toFixed(6), currency: perHour.currency }
+}
+
+/** The sum of amounts, by currency, in the order in which the currencies appear. */
+export function sumByCurrency(amounts: readonly Money[]): Money[] {
+  const micros = new Map<string, bigint>()
+  for (const { amount, currency } of amounts) micros.set(currency, (micros.get(currency) ?? 0n) + toMicros(amount))
+  return [...micros].map(([currency, sum]) => ({ amount: fromMicros(sum), currency }))
+}
+
+function toMicros(amount: string): bigint {
+  const [whole = '0', part = ''] = amount.replace('-', '').split('.')
+  const value = BigInt(whole) * 1_000_000n + BigInt(part.padEnd(6, '0').slice(0, 6))
+  return amount.startsWith('-') ? -value : value
+}
+
+function fromMicros(micros: bigint): string {
+  const size = micros < 0n ? -micros : micros
+  const text = `${size / 1_000_000n}.${String(size % 1_000_000n).padStart(6, '0')}`
+  return micros < 0n ? `-${text}` : text
+}
