@@ -2,31 +2,53 @@
 //!
 //! Each cloud has a folder. Its wire types stay in it; what leaves it are the types of [`app::ports`].
 
+pub mod alibaba;
 mod key;
+mod misconfigured;
 pub mod runpod;
+pub mod tencent;
+mod words;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use app::ports::{Clock, Provider, Providers};
+use app::ports::{Clock, Provider};
 
 pub use key::ApiKey;
 
-/// Which clouds there are. A cloud without settings is absent, not broken.
-#[derive(Clone)]
-pub struct Settings {
-    /// Tells when an offer was seen.
-    pub clock: Arc<dyn Clock>,
-    pub runpod: Option<runpod::Settings>,
+/// A cloud that this crate has an adapter for.
+#[derive(Debug, Clone, Copy)]
+pub struct Cloud {
+    /// The provider's name, in its parameter `/providers/{name}` too.
+    pub name: &'static str,
+    make: Make,
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("runpod", &self.runpod).finish_non_exhaustive()
+/// Reads a parameter, with the URL that stands in for the cloud's own. `Err` says what is wrong, and holds no secret.
+type Make = fn(&str, Option<&str>, Arc<dyn Clock>) -> Result<Arc<dyn Provider>, String>;
+
+/// Every cloud there is. A cloud is one line here and one folder.
+pub const CLOUDS: &[Cloud] = &[
+    Cloud { name: runpod::NAME, make: runpod::configured },
+    Cloud { name: alibaba::NAME, make: alibaba::configured },
+    Cloud { name: tencent::NAME, make: tencent::configured },
+];
+
+impl Cloud {
+    /// The provider that the text of its parameter describes, and what is wrong with that text if anything is. Then the
+    /// provider refuses everything as a wrong key would, so that one cloud's mistake is seen and takes no other down.
+    /// `url` stands in for the cloud's own. Nothing is connected yet: each makes its HTTP client when it is first called.
+    pub fn provider(
+        &self,
+        parameter: &str,
+        url: Option<&str>,
+        clock: Arc<dyn Clock>,
+    ) -> (Arc<dyn Provider>, Option<String>) {
+        match (self.make)(parameter, url, clock) {
+            Ok(provider) => (provider, None),
+            Err(wrong) => {
+                let why = format!("the parameter /providers/{}: {wrong}", self.name);
+                (misconfigured::provider(self.name, why.clone()), Some(why))
+            }
+        }
     }
-}
-
-/// The clouds that have settings. Nothing is connected yet: each makes its HTTP client when it is first called.
-pub fn registry(settings: Settings) -> Providers {
-    let runpod = settings.runpod.map(|runpod| runpod::provider(runpod, Arc::clone(&settings.clock)));
-    Providers::new(runpod.into_iter().map(|provider| provider as Arc<dyn Provider>).collect())
 }

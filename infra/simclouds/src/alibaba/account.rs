@@ -256,6 +256,7 @@ impl Account {
                 recycled_at: None,
                 end: None,
                 lost: false,
+                off: false,
                 alive: false,
                 starts: 0,
                 meter,

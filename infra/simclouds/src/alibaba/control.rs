@@ -118,6 +118,11 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
             }
             Ok(json!({}))
         }
+        (&Method::POST, ["instances", id, "stop"]) => {
+            cloud.lock().instance_mut(id)?.off = true;
+            cloud.lost.notify_waiters();
+            Ok(json!({}))
+        }
         (&Method::GET, ["instances"]) => {
             let account = cloud.lock();
             let all: Vec<Value> = account.instances.iter().map(shown).collect();

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::log::Log;
 use crate::process::{Container, Launch};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,7 +76,14 @@ fn furnish(disk: &Path, user_data: &[u8]) -> std::io::Result<()> {
     for name in SWITCHES {
         script(&bin.join(name), OFF.as_bytes())?;
     }
-    // As cloud-init has it: only what says how it is run is run.
+    // As cloud-init has it: what is compressed is unpacked, and only what says how it is run is run.
+    let mut unpacked = Vec::new();
+    let user_data = if user_data.starts_with(&[0x1f, 0x8b]) {
+        flate2::read::GzDecoder::new(user_data).read_to_end(&mut unpacked)?;
+        &unpacked
+    } else {
+        user_data
+    };
     if user_data.starts_with(b"#!") {
         script(&place.join("user-data"), user_data)?;
     }
@@ -163,15 +171,16 @@ impl Cloud {
         let lost = async {
             loop {
                 let changed = self.lost.notified();
-                if self.lock().instance(id).is_ok_and(|one| one.lost) {
-                    return;
+                let state = self.lock().instance(id).map(|one| (one.lost, one.off)).unwrap_or_default();
+                if state != (false, false) {
+                    return state.1;
                 }
                 changed.await;
             }
         };
         let off = tokio::select! {
             () = halt.cancelled() => false,
-            () = lost => false,
+            off = lost => off,
             _ = container.ended() => true,
         };
         container.sweep().await;

@@ -80,6 +80,8 @@ pub(crate) struct Instance {
     pub(crate) end: Option<&'static str>,
     /// The machine is lost though the cloud has not noticed.
     pub(crate) lost: bool,
+    /// Its owner switches it off in the console.
+    pub(crate) off: bool,
     pub(crate) alive: bool,
     pub(crate) starts: u32,
     pub(crate) meter: Meter,

@@ -150,7 +150,7 @@ struct Cloud {
     tasks: TaskTracker,
     stop: CancellationToken,
     window: Mutex<(Option<Instant>, u32)>,
-    /// Some instance's machine was lost.
+    /// Some instance's machine was lost, or switched off.
     lost: Notify,
 }
 

@@ -16,14 +16,13 @@ use reqwest::Method;
 use serde_json::value::RawValue;
 
 use super::{
-    Settings,
+    NAME, Settings,
     client::Client,
     graphql, log,
     refusal::{self, Deed},
     wire::{self, dollars},
 };
 
-const NAME: &str = "runpod";
 /// In front of the attempt in a pod's name.
 const PREFIX: &str = "gpu-";
 /// How many GPUs of a model are offered on one machine. Others are not what machines have.

@@ -12,12 +12,15 @@ mod wire;
 
 use std::sync::Arc;
 
-use app::ports::Clock;
+use app::ports::{Clock, Provider};
 use url::Url;
 
 use crate::ApiKey;
 
 pub use adapter::Adapter;
+
+/// The provider's name.
+pub const NAME: &str = "runpod";
 
 /// The production service; GraphQL is at `/graphql` of the same host.
 const PRODUCTION: &str = "https://api.runpod.io";
@@ -49,4 +52,20 @@ impl Settings {
 /// RunPod as a provider. It connects when it is first called.
 pub fn provider(settings: Settings, clock: Arc<dyn Clock>) -> Arc<Adapter> {
     Arc::new(Adapter::new(settings, clock))
+}
+
+/// RunPod with the API key that its parameter holds.
+pub(crate) fn configured(
+    parameter: &str,
+    url: Option<&str>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Provider>, String> {
+    let mut settings = Settings::new(ApiKey::new(parameter));
+    if settings.api_key.expose().is_empty() {
+        return Err("it is empty, and should be the API key".to_owned());
+    }
+    if let Some(url) = url {
+        settings = settings.at(url).map_err(|error| format!("RUNPOD_URL is no URL: {error}"))?;
+    }
+    Ok(provider(settings, clock))
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use app::ports::ProviderError;
 
 use super::wire;
-
-/// How much of a provider's words is kept.
-const WORDS: usize = 500;
+pub(super) use crate::words::bounded;
 
 /// What a call does, since the same refusal of two calls can mean two things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,19 +104,6 @@ pub(super) fn words(body: &[u8]) -> String {
     });
     let said: Vec<String> = problem.detail.or(problem.title).into_iter().chain(entries).collect();
     if said.is_empty() { bounded(&text) } else { bounded(&said.join("; ")) }
-}
-
-/// One line of at most 500 characters that no terminal acts on.
-pub(super) fn bounded(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(8 * WORDS).collect();
-    let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() {
-        return "no words".to_owned();
-    }
-    match line.char_indices().nth(WORDS) {
-        Some((end, _)) => line[..end].to_owned(),
-        None => line,
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use domain::{
     placement::{Offer, Stock},
 };
 
-use crate::values::{attempt, handle, launch};
+use crate::values::{attempt, launch};
 
 /// A call of the interface, as a fault is aimed at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,12 @@ pub(crate) trait Cloud: Sized + Send + Sync {
     fn provider(&self) -> Arc<dyn Provider>;
     /// The same cloud with a key that it does not know.
     fn stranger(&self) -> Arc<dyn Provider>;
+    /// An instance of that id where this cloud has instances.
+    fn handle(&self, id: &str) -> Handle;
+    /// What becomes of an instance that does not boot.
+    fn after_a_failed_boot(&self) -> Phase {
+        Phase::Exited { code: None }
+    }
     async fn plan(&self, call: Call, fault: Fault);
     async fn sell_out(&self);
     async fn spend_everything(&self);
@@ -92,7 +98,10 @@ async fn offer(cloud: &impl Cloud, spot: bool) -> Offer {
 async fn until(cloud: &impl Cloud, handle: &Handle, phase: &Phase) -> Observation {
     let provider = cloud.provider();
     loop {
-        let seen = provider.observe(handle).await.unwrap();
+        let seen = match provider.observe(handle).await {
+            Err(ProviderError::NotFound(words)) => Observation { phase: Phase::Gone, detail: Some(words) },
+            seen => seen.unwrap(),
+        };
         if seen.phase == *phase {
             return seen;
         }
@@ -181,7 +190,7 @@ pub(crate) async fn each_state_is_seen(cloud: &impl Cloud) {
 
     cloud.plan(Call::Launch, Fault::BootFails).await;
     let failing = provider.launch(&launch(2, offer(cloud, false).await)).await.unwrap();
-    until(cloud, &failing.handle, &exited).await;
+    until(cloud, &failing.handle, &cloud.after_a_failed_boot()).await;
 
     let running = provider.launch(&launch(3, offer(cloud, false).await)).await.unwrap();
     until(cloud, &running.handle, &Phase::Running).await;
@@ -204,7 +213,7 @@ pub(crate) async fn terminating_again_says_that_it_is_gone(cloud: &impl Cloud) {
     let provider = cloud.provider();
     let made = provider.launch(&launch(1, offer(cloud, false).await)).await.unwrap();
     provider.terminate(&made.handle).await.unwrap();
-    for gone in [&made.handle, &handle("neverwas")] {
+    for gone in [&made.handle, &cloud.handle("neverwas")] {
         let again = provider.terminate(gone).await;
         assert!(matches!(again, Err(ProviderError::NotFound(_))), "{again:?}");
     }
@@ -291,9 +300,9 @@ pub(crate) async fn a_wrong_key_is_told(cloud: &impl Cloud) {
         stranger.launch(&launch(1, spot)).await.map(drop),
         stranger.find(attempt(1), &offer).await.map(drop),
         stranger.list().await.map(drop),
-        stranger.observe(&handle("x")).await.map(drop),
-        stranger.terminate(&handle("x")).await,
-        stranger.last_log(&handle("x"), 10).await.map(drop),
+        stranger.observe(&cloud.handle("x")).await.map(drop),
+        stranger.terminate(&cloud.handle("x")).await,
+        stranger.last_log(&cloud.handle("x"), 10).await.map(drop),
     ] {
         assert!(matches!(error, Err(ProviderError::Credentials(_))), "{error:?}");
     }
@@ -328,6 +337,6 @@ pub(crate) async fn the_log_is_what_the_container_wrote(cloud: &impl Cloud) {
         }
     };
     assert_eq!(last, ["line 18", "line 19", "line 20"]);
-    let unknown = provider.last_log(&handle("neverwas"), 3).await;
+    let unknown = provider.last_log(&cloud.handle("neverwas"), 3).await;
     assert!(matches!(unknown, Err(ProviderError::NotFound(_))), "{unknown:?}");
 }

@@ -69,7 +69,7 @@ async fn keep(State(shared): State<Shared>, request: Request) -> Response<Body> 
         method: parts.method.to_string(),
         target: parts.uri.to_string(),
         headers: headers.collect(),
-        body: String::from_utf8(body.to_vec()).unwrap(),
+        body: String::from_utf8_lossy(&body).into_owned(),
     };
     let (status, headers, body) = (shared.script)(&seen);
     shared.seen.lock().unwrap().push(seen);

@@ -49,6 +49,10 @@ impl Cloud for RunPod {
         values::runpod(&self.simulation.url, "rpa_FAKEKEYOFSOMEBODYELSE")
     }
 
+    fn handle(&self, id: &str) -> Handle {
+        values::handle(id)
+    }
+
     async fn plan(&self, call: Call, fault: Fault) {
         let operation = match call {
             Call::Launch => "create",

@@ -10,7 +10,7 @@ use domain::{
     placement::{Offer, Stock},
 };
 use jiff::Timestamp;
-use providers::{ApiKey, Settings, runpod};
+use providers::{ApiKey, runpod};
 use uuid::Uuid;
 
 pub(crate) const KEY: &str = "rpa_FAKEKEYFORTESTS";
@@ -27,8 +27,7 @@ impl Clock for Noon {
 
 pub(crate) fn runpod(url: &str, key: &str) -> Arc<dyn app::ports::Provider> {
     let settings = runpod::Settings::new(ApiKey::new(key)).at(url).unwrap();
-    let registry = providers::registry(Settings { clock: Arc::new(Noon), runpod: Some(settings) });
-    Arc::clone(registry.get(&"runpod".into()).unwrap())
+    runpod::provider(settings, Arc::new(Noon))
 }
 
 pub(crate) fn attempt(number: u128) -> AttemptId {
@@ -69,12 +68,14 @@ pub(crate) fn launch(number: u128, offer: Offer) -> Launch {
         command: vec!["true".into()],
         env: BTreeMap::new(),
         secret_env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         gpu: GpuNeed { model: None, count: 1, memory_gib: None },
         cpus: None,
         memory_gib: None,
         disk_gib: 20,
         spot: Spot::Prefer,
         max_price_per_hour: None,
+        max_cost: None,
         strategy: Strategy::Cost,
         preferred_providers: Vec::new(),
         forbidden_providers: Vec::new(),
