@@ -16,3 +16,4 @@ mod log;
 mod process;
 pub mod runpod;
 mod serve;
+pub mod tencent;

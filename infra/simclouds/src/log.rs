@@ -112,8 +112,18 @@ impl Log {
         self.changed.send_modify(|n| *n += 1);
     }
 
-    fn closed(&self) -> bool {
+    pub(crate) fn closed(&self) -> bool {
         self.lock().closed
+    }
+
+    /// Changes with every line and at the end.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// All lines, or those later than a time.
+    pub(crate) fn lines(&self, after: Option<Timestamp>) -> Vec<Line> {
+        self.select(after, None)
     }
 
     fn select(&self, after: Option<Timestamp>, source: Option<Source>) -> Vec<Line> {

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: &str = "\
 usage: simclouds [--runpod-port PORT] [--key KEY] [--data DIRECTORY]
                  [--alibaba-port PORT] [--alibaba-key ID:SECRET]
+                 [--tencent-port PORT] [--tencent-key ID:KEY] [--tencent-token TOKEN]
 
 Simulated GPU clouds on 127.0.0.1. They run what they are sent as processes of this user.
   --runpod-port PORT   port of the simulated RunPod (default: any free one)
@@ -14,6 +15,9 @@ Simulated GPU clouds on 127.0.0.1. They run what they are sent as processes of t
   --data DIRECTORY     pods survive a restart there (default: in memory)
   --alibaba-port PORT  port of the simulated Alibaba Cloud (default: any free one)
   --alibaba-key ID:SECRET  the access key it accepts (default: a random one, printed)
+  --tencent-port PORT  port of the simulated Tencent Cloud and its cluster (default: any free one)
+  --tencent-key ID:KEY  the secret id and key it accepts (default: a random one, printed)
+  --tencent-token TOKEN  the token its cluster accepts (default: a random one, in the kubeconfig)
 ";
 
 #[tokio::main]
@@ -27,6 +31,9 @@ async fn main() -> anyhow::Result<()> {
     let mut data = None;
     let mut alibaba_port = 0;
     let mut alibaba_key = None;
+    let mut tencent_port = 0;
+    let mut tencent_key = None;
+    let mut tencent_token = None;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value\n{USAGE}"));
@@ -38,6 +45,11 @@ async fn main() -> anyhow::Result<()> {
                 alibaba_port = value()?.parse().context("the port is not a number from 0 to 65535")?;
             }
             "--alibaba-key" => alibaba_key = Some(value()?),
+            "--tencent-port" => {
+                tencent_port = value()?.parse().context("the port is not a number from 0 to 65535")?;
+            }
+            "--tencent-key" => tencent_key = Some(value()?),
+            "--tencent-token" => tencent_token = Some(value()?),
             "--help" | "-h" => {
                 print!("{USAGE}");
                 return Ok(());
@@ -59,17 +71,28 @@ async fn main() -> anyhow::Result<()> {
     let mut config = simclouds::alibaba::Config::new(id, secret);
     config.port = alibaba_port;
     let alibaba = simclouds::alibaba::serve(config).await?;
+    let pair = tencent_key.unwrap_or_else(|| format!("AKIDsimulated{}:simulated{}", word(), word()));
+    let (secret_id, secret_key) = pair.split_once(':').context("--tencent-key is ID:KEY")?;
+    let mut config = simclouds::tencent::Config::new(secret_id, secret_key);
+    config.port = tencent_port;
+    config.token = tencent_token.unwrap_or(config.token);
+    let region = config.region.clone();
+    let tencent = simclouds::tencent::serve(config).await?;
     println!(
         "{}",
         serde_json::json!({
             "runpod": {"url": runpod.url, "key": key},
             "alibaba": {"url": alibaba.url, "access_key_id": id, "access_key_secret": secret},
+            "tencent": {
+                "url": tencent.url, "secret_id": secret_id, "secret_key": secret_key, "region": region,
+                "cluster_id": tencent.cluster_id, "namespace": "gpu",
+            },
         })
     );
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tokio::join!(runpod.stop(), alibaba.stop());
+    tokio::join!(runpod.stop(), alibaba.stop(), tencent.stop());
     Ok(())
 }
