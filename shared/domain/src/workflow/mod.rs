@@ -1,17 +1,34 @@
 //! Workflows: their definition, which node of a run may start given what ended, and when a schedule is due.
 
 pub mod advance;
+mod cache_key;
 pub mod cel;
+pub mod compare;
 mod definition;
 mod errors;
+mod job_fields;
+mod outcome;
+mod params;
+mod plan;
 mod read;
+mod resume;
+mod schedule;
 mod scope;
 mod template;
+mod uses;
+mod validate;
 
 pub use advance::{Decision, Effect, Fan, Gate, Outcome, Place, Status, Tally, TriggerRule, Window};
+pub use cache_key::CacheKey;
 pub use definition::{
     Cache, Dependency, FailurePolicy, FanOut, Kind, Limits, Method, Node, Position, Retry, Webhook, Workflow,
 };
+pub use job_fields::render_job;
+pub use outcome::{Counts, IllegalChange, NodeStatus, RunStatus, Stop};
+pub use plan::{Ancestors, Edge, Plan, Step, Text};
 pub use read::Format;
+pub use resume::{Because, Fate, changed};
+pub use schedule::{CatchUp, Due, Overlap, Schedule, Timetable, Verdict};
 pub use scope::{Scope, Seen};
 pub use template::render;
+pub use uses::Uses;
