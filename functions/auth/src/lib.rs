@@ -4,6 +4,7 @@ mod admin;
 mod answers;
 mod examples;
 mod me;
+mod secrets;
 mod session;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use app::accounts::Accounts;
 use axum::{
     Router,
-    routing::{delete, get, patch, post},
+    routing::{delete, get, patch, post, put},
 };
 use lambda::{Platform, config::Registration};
 
@@ -28,6 +29,8 @@ pub fn routes(platform: Platform) -> Router {
         .route("/v1/me/api-keys/{id}", delete(me::revoke_api_key))
         .route("/v1/admin/users", get(admin::list))
         .route("/v1/admin/users/{id}", patch(admin::edit))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{name}", put(secrets::put).delete(secrets::delete))
         .route("/v1/examples/protected", get(examples::protected))
         .route("/v1/examples/admin", get(examples::admin))
         .with_state(platform)

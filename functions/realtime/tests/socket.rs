@@ -96,6 +96,7 @@ async fn a_ticket_is_for_whoever_is_signed_in() {
         role: domain::Role::User,
         active: true,
         profile: domain::account::Profile::default(),
+        allowance: domain::account::Allowance::default(),
         epoch: 0,
         created_at: START,
         updated_at: START,

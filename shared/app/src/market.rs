@@ -25,7 +25,7 @@ const REQUEST: SignedDuration = SignedDuration::from_secs(30);
 /// A provider that failed is not waited for again within that time.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 /// How far back measurements count.
-pub const MEASURED_DAYS: i64 = 14;
+pub const MEASURED_DAYS: u32 = 14;
 /// How long measurements are used again before they are read anew.
 const MEASURED_FRESH: SignedDuration = SignedDuration::from_secs(60);
 
@@ -145,11 +145,6 @@ impl Market {
         Ok(due.len())
     }
 
-    /// Whether an offer's age is worth a word.
-    pub fn is_stale(&self, seen_at: Timestamp) -> bool {
-        self.clock.now().duration_since(seen_at) > self.freshness.fresh
-    }
-
     /// The shelves as this process or the table has them.
     async fn remembered(&self) -> Result<View, StoreError> {
         let now = self.clock.now();
@@ -245,7 +240,7 @@ impl Market {
         {
             return statistics.clone();
         }
-        let from = now - SignedDuration::from_hours(24 * (MEASURED_DAYS - 1));
+        let from = now - SignedDuration::from_hours(24 * i64::from(MEASURED_DAYS - 1));
         match self.measurements.measured_since(from).await {
             Ok(statistics) => {
                 let statistics = Arc::new(statistics);

@@ -3,16 +3,16 @@
 use domain::{
     AttemptId, Currency, JobId, Money, UserId,
     job::{Attempt, Event, Exit, ExitReason, Handle, Job, Outcome, SealedText, Status},
-    placement::{Offer, Stock, rank},
+    placement::{Conditions, Offer, Place, Refusal, Statistics, Stock, Tally, rank},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     jobs::{self, JobFacts, SubmitJob},
-    offers::{self, Provider, ProviderStatus},
+    offers::{self, AsOf, Offer as Offered, Provider},
 };
 
 /// 2026-01-02T03:04:05Z and `seconds` later.
@@ -37,6 +37,10 @@ fn accounts() -> Vec<(&'static str, Value)> {
         "organization": null,
         "phone": null,
         "avatar": null,
+        "currency": "USD",
+        "max_jobs": null,
+        "max_gpus": 8,
+        "monthly_budget": { "amount": "500.000000", "currency": "USD" },
         "created_at": at(0),
         "updated_at": at(0),
     });
@@ -62,8 +66,12 @@ fn accounts() -> Vec<(&'static str, Value)> {
             "ChangePassword",
             json!({ "current_password": "fake-long-password", "new_password": "fake-longer-password" }),
         ),
+        ("PutSecret", json!({ "value": "fake-token-0000" })),
+        ("Secret", secret()),
+        ("Secrets", json!({ "items": [secret()] })),
+        ("SecretNames", json!({ "HF_TOKEN": "hf" })),
         ("NewApiKey", json!({ "name": "ci", "expires_at": at(86_400) })),
-        ("EditUser", json!({ "role": "admin" })),
+        ("EditUser", json!({ "max_gpus": 8, "monthly_budget": { "amount": "500", "currency": "USD" } })),
         (
             "Session",
             json!({
@@ -94,17 +102,12 @@ fn accounts() -> Vec<(&'static str, Value)> {
 /// Jobs and offers, made by the code that makes the answers.
 fn works() -> Vec<(&'static str, Value)> {
     let Some(life) = Life::new() else { return Vec::new() };
-    let provider = Provider {
-        name: "runpod".into(),
-        status: ProviderStatus::Ok,
-        message: None,
-        offers: Some(2),
-        checked_at: at(0),
-    };
+    let as_of = AsOf { now: at(12), fresh: SignedDuration::from_secs(60) };
+    let provider = Provider::new("runpod".into(), 2, Some(at(0)), None, as_of);
     let offers = vec![offer("RTX 4090", 24, 440_000), offer("A40", 48, 390_000)];
     let job = life.shown();
     let cost = Money::new(2_444, Currency::Usd);
-    let ranking = rank(&life.job.spec, offers.clone());
+    let ranking = rank(&life.job.spec, offers.clone(), &Conditions::default());
     vec![
         ("Job", value(&job)),
         ("JobPage", value(&jobs::JobPage { items: vec![job], next: None })),
@@ -154,14 +157,42 @@ fn works() -> Vec<(&'static str, Value)> {
         (
             "OfferPage",
             value(&offers::OfferPage {
-                items: offers.into_iter().map(Into::into).collect(),
+                items: offers.into_iter().map(|offer| Offered::new(offer, as_of)).collect(),
                 more: false,
                 providers: vec![provider.clone()],
             }),
         ),
-        ("Ranking", value(&offers::Ranking::new(ranking, vec![provider.clone()]))),
+        ("Ranking", value(&offers::Ranking::new(ranking, vec![provider.clone()], as_of))),
+        ("ImagePage", value(&offers::ImagePage::suggestions())),
+        ("SchedulingMetrics", value(&metrics())),
         ("ProviderPage", value(&offers::ProviderPage { items: vec![provider] })),
     ]
+}
+
+/// A place with eight good launches and two refused ones.
+fn metrics() -> offers::SchedulingMetrics {
+    let place = Place::of(&offer("RTX 4090", 24, 440_000));
+    let mut statistics = Statistics::default();
+    for _ in 0..8 {
+        statistics.add(place.clone(), Tally::launched());
+        statistics.add(place.clone(), Tally::started(42_000));
+    }
+    for _ in 0..2 {
+        statistics.add(place.clone(), Tally::refused(Refusal::Capacity));
+    }
+    statistics.add(place, Tally { ended: 8, running_millis: 8 * 3_600_000, ..Tally::default() });
+    offers::SchedulingMetrics {
+        as_of: at(0),
+        days: 14,
+        places: offers::SchedulingMetrics::places(&statistics),
+        queue: offers::QueueState {
+            waiting: 3,
+            searching: 1,
+            provisioning: 1,
+            running: 12,
+            median_wait_seconds: offers::QueueState::median_wait(vec![at(-60), at(-20), at(-90)], at(0)),
+        },
+    }
 }
 
 /// A type of ours has text for keys and finite numbers: there is nothing in it that JSON could not hold.
@@ -187,6 +218,16 @@ fn offer(gpu: &str, memory: u32, micros: i64) -> Offer {
 }
 
 /// A job that went well.
+fn secret() -> Value {
+    json!({
+        "name": "HF_TOKEN",
+        "bytes": 37,
+        "created_at": at(0),
+        "updated_at": at(0),
+        "last_used_at": null,
+    })
+}
+
 struct Life {
     job: Job,
     attempt: Attempt,
@@ -201,6 +242,7 @@ impl Life {
         submission.gpu.model = Some("RTX 4090".into());
         submission.tags = [("team".to_owned(), "research".to_owned())].into();
         let (mut spec, _) = submission.read().ok()?;
+        spec.secrets.insert("HF_TOKEN".into(), "hf".into());
         spec.secret_env.insert("HUB_TOKEN".into(), SealedText(String::new()));
         let owner = UserId::new(Uuid::from_u128(id - 2));
         let (mut job, submitted) =

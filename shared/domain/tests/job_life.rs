@@ -31,6 +31,7 @@ fn spec() -> Spec {
         disk_gib: 20,
         spot: Spot::Never,
         max_price_per_hour: None,
+        max_cost: None,
         strategy: Strategy::Cost,
         preferred_providers: Vec::new(),
         forbidden_providers: Vec::new(),

@@ -51,6 +51,11 @@ pub const EXPIRES_AT: &str = "expires_at";
 /// Present and true on a row whose change the stream hands to the notifier.
 pub const PUSH: &str = "push";
 
+/// The row that says which shape the table has.
+pub fn schema() -> (String, String) {
+    ("SCHEMA".into(), "SCHEMA".into())
+}
+
 pub fn job(id: JobId) -> (String, String) {
     (format!("JOB#{id}"), "JOB".into())
 }

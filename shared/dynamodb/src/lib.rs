@@ -2,6 +2,7 @@
 
 pub mod item;
 pub mod keys;
+pub mod migrations;
 pub mod report;
 
 mod accounts;

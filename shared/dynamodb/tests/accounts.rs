@@ -22,6 +22,7 @@ fn user(n: u128, email: &str) -> User {
         role: Role::User,
         active: true,
         profile: Profile::default(),
+        allowance: domain::account::Allowance::default(),
         epoch: 0,
         created_at: AT,
         updated_at: AT,

@@ -5,15 +5,17 @@ mod support;
 use std::collections::BTreeMap;
 
 use app::ports::{
-    Admission, AttemptWrite, Commit, Heard, Idempotency, JobFilter, JobStore, LogChunk, Report, RunnerStore,
-    StoreError,
+    Admission, AttemptWrite, Commit, Heard, Idempotency, JobFilter, JobStore, LogChunk, MoneyStore, Report,
+    RunnerStore, StoreError,
 };
 use domain::{
     AttemptId, Currency, JobId, Money, UserId,
+    account::Quota,
     job::{
         Attempt, GpuNeed, Job, Priority, Retry, RunnerState, RunnerWord, Spec, Spot, Status, Strategy,
         Waiting,
     },
+    ledger::{Entry, Payer},
     placement::{Offer, Stock},
 };
 use dynamodb::Store;
@@ -24,6 +26,10 @@ use uuid::Uuid;
 
 /// 2026-11-24, on the millisecond.
 const AT: Timestamp = Timestamp::constant(1_795_478_400, 0);
+
+fn quota(jobs: u32) -> Quota {
+    Quota { jobs, gpus: 1_000 }
+}
 
 fn owner() -> UserId {
     UserId::new(Uuid::from_u128(1))
@@ -50,6 +56,7 @@ fn spec(name: &str) -> Spec {
         disk_gib: 20,
         spot: Spot::Never,
         max_price_per_hour: None,
+        max_cost: None,
         strategy: Strategy::Cost,
         preferred_providers: Vec::new(),
         forbidden_providers: Vec::new(),
@@ -82,7 +89,7 @@ fn offer() -> Offer {
 }
 
 async fn submit(store: &Store, n: u32, spec: Spec, admission: Admission) -> Result<Job, StoreError> {
-    let admitted = admission != Admission::Unchanged;
+    let admitted = matches!(admission, Admission::Enter(_));
     let at = AT + SignedDuration::from_mins(i64::from(n));
     let (mut job, event) = Job::submit(job_id(n), owner(), spec, admitted, None, at);
     let commit = Commit {
@@ -91,7 +98,7 @@ async fn submit(store: &Store, n: u32, spec: Spec, admission: Admission) -> Resu
         events: &[event],
         attempt: None,
         admission,
-        spend: None,
+        paid: None,
         idempotency: None,
     };
     store.commit(commit).await?;
@@ -101,7 +108,7 @@ async fn submit(store: &Store, n: u32, spec: Spec, admission: Admission) -> Resu
 
 /// A job with an attempt under way.
 async fn provisioned(store: &Store) -> (Job, Attempt) {
-    let mut job = submit(store, 1, spec("a"), Admission::Enter { limit: 5 }).await.expect("submitted");
+    let mut job = submit(store, 1, spec("a"), Admission::Enter(quota(5))).await.expect("submitted");
     let id = AttemptId::new(Uuid::from_u128(9));
     let mut attempt = Attempt::intend(id, job.id, owner(), 1, offer(), AT);
     let runner = RunnerState::silent(&attempt);
@@ -127,12 +134,12 @@ async fn a_change_commits_whole_or_not_at_all() {
     let mut stale = Job { version: 1, ..job.clone() };
     let events = [stale.run(1, AT).expect("it may")];
     let lost = Commit {
-        spend: Some((AT, Money::new(5, Currency::Usd))),
+        paid: Some(&Entry::of(&stale, &attempt, AT)),
         ..Commit::of(&stale, Status::Provisioning, &events)
     };
     assert!(matches!(store.commit(lost).await, Err(StoreError::Conflict)));
     assert_eq!(store.events(job.id, 0, 10).await.expect("read").len(), 2);
-    assert_eq!(store.spend(owner(), AT).await.expect("read"), []);
+    assert_eq!(store.spent(Payer::Owner(owner()), AT).await.expect("read"), []);
     assert_eq!(store.counts(owner()).await.expect("read").by_status[&Status::Running], 0);
 }
 
@@ -140,7 +147,7 @@ async fn a_change_commits_whole_or_not_at_all() {
 async fn the_limit_holds_under_a_burst() {
     let table = Table::new().await;
     let store = &table.store;
-    let burst = (1..=12).map(|n| submit(store, n, spec("a"), Admission::Enter { limit: 5 }));
+    let burst = (1..=12).map(|n| submit(store, n, spec("a"), Admission::Enter(quota(5))));
     let results = join_all(burst).await;
     let admitted = results.iter().filter(|result| result.is_ok()).count();
     let refused = results.iter().filter(|result| matches!(result, Err(StoreError::LimitReached))).count();
@@ -156,7 +163,7 @@ async fn the_queue_is_in_order_of_urgency_then_age() {
     for (n, priority) in
         [(1, Priority::Low), (2, Priority::Normal), (3, Priority::Urgent), (4, Priority::Normal)]
     {
-        submit(store, n, Spec { priority, ..spec("a") }, Admission::Unchanged).await.expect("submitted");
+        submit(store, n, Spec { priority, ..spec("a") }, Admission::Wait).await.expect("submitted");
     }
     let waiting = store.waiting(owner(), 10).await.expect("read");
     assert_eq!(waiting.iter().map(|job| job.id).collect::<Vec<_>>(), [3, 2, 4, 1].map(job_id));
@@ -165,7 +172,7 @@ async fn the_queue_is_in_order_of_urgency_then_age() {
     let mut first = waiting.into_iter().next().expect("one waits");
     let events = [first.admit(AT).expect("it may")];
     let commit =
-        Commit { admission: Admission::Enter { limit: 1 }, ..Commit::of(&first, Status::Queued, &events) };
+        Commit { admission: Admission::Enter(quota(1)), ..Commit::of(&first, Status::Queued, &events) };
     store.commit(commit).await.expect("admitted");
     assert_eq!(store.live(None).await.expect("read").items.len(), 1);
     assert_eq!(store.waiting(owner(), 10).await.expect("read").len(), 3);
@@ -233,7 +240,7 @@ async fn a_request_is_remembered_with_its_job() {
             events: &[event],
             attempt: None,
             admission: Admission::Unchanged,
-            spend: None,
+            paid: None,
             idempotency: Some(remembered()),
         };
         store.commit(commit).await

@@ -1,9 +1,9 @@
 //! What the environment tells a function. `infra/template.yaml` gives every function the same variables, so one type
 //! reads them all; a variable that is missing anywhere is a mistake of the deployment.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
-use domain::account::Email;
+use domain::{Rates, account::Email};
 
 /// The configuration of a function.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub struct Config {
     pub websocket_endpoint: String,
     /// `PARAMETER_PREFIX`: in front of every parameter's name, without a slash at its end.
     pub parameter_prefix: String,
-    /// `RUNPOD_URL`: what stands in for RunPod, if anything does.
-    pub runpod_url: Option<String>,
+    /// `RUNPOD_URL`, `ALIBABA_URL` and so on: what stands in for a cloud, by the provider's name.
+    pub cloud_urls: BTreeMap<&'static str, String>,
     /// `HEARTBEAT_SECONDS`: between two reports of a runner that nobody watches. 60 s unless set.
     pub heartbeat: Duration,
     /// `WATCHED_SECONDS`: between two reports of a runner that somebody watches. 2 s unless set.
@@ -30,8 +30,16 @@ pub struct Config {
     pub boot_check: Duration,
     /// `CAPACITY_BACKOFF_SECONDS`: before capacity is looked for again, the first time. 15 s unless set.
     pub capacity_backoff: Duration,
+    /// `OFFERS_FRESH_SECONDS`: up to which age a catalogue is as good as new. 60 s unless set.
+    pub offers_fresh: Duration,
+    /// `OFFERS_STALE_SECONDS`: from which age on a launch asks the provider first. 600 s unless set.
+    pub offers_stale: Duration,
     /// `DEFAULT_CONCURRENCY`: jobs of one owner that are admitted at once. 20 unless set.
     pub default_concurrency: u32,
+    /// `DEFAULT_GPUS`: GPUs of one owner's admitted jobs at once. 32 unless set.
+    pub default_gpus: u32,
+    /// `CNY_PER_USD`: the rate that amounts of two currencies are compared at. 7.10 unless set.
+    pub rates: Rates,
     /// `FIRST_ADMIN_EMAIL`: whoever registers with it becomes an administrator.
     pub first_admin: Option<Email>,
     /// `REGISTRATION`: who may register. Closed unless set.
@@ -94,12 +102,16 @@ impl Config {
             websocket_url: reader.url("WEBSOCKET_URL"),
             websocket_endpoint: reader.url("WEBSOCKET_ENDPOINT"),
             parameter_prefix: reader.required("PARAMETER_PREFIX").trim_end_matches('/').to_owned(),
-            runpod_url: reader.optional("RUNPOD_URL"),
+            cloud_urls: reader.cloud_urls(),
             heartbeat: reader.seconds("HEARTBEAT_SECONDS", 60.0),
             watched: reader.seconds("WATCHED_SECONDS", 2.0),
             boot_check: reader.seconds("BOOT_CHECK_SECONDS", 300.0),
             capacity_backoff: reader.seconds("CAPACITY_BACKOFF_SECONDS", 15.0),
+            offers_fresh: reader.seconds("OFFERS_FRESH_SECONDS", 60.0),
+            offers_stale: reader.seconds("OFFERS_STALE_SECONDS", 600.0),
             default_concurrency: reader.parsed("DEFAULT_CONCURRENCY").unwrap_or(20),
+            default_gpus: reader.parsed("DEFAULT_GPUS").unwrap_or(32),
+            rates: reader.rates(),
             first_admin: reader.first_admin(),
             registration: reader.parsed("REGISTRATION").unwrap_or(Registration::Closed),
         };
@@ -133,6 +145,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         url.trim_end_matches('/').to_owned()
     }
 
+    fn cloud_urls(&self) -> BTreeMap<&'static str, String> {
+        let url = |name: &str| self.optional(&format!("{}_URL", name.to_uppercase()));
+        providers::CLOUDS.iter().filter_map(|cloud| Some((cloud.name, url(cloud.name)?))).collect()
+    }
+
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.optional(name)?;
         text.parse().map_err(|error| self.errors.push(format!("{name} is {text}: {error}"))).ok()
@@ -147,6 +164,14 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 Duration::ZERO
             }
         }
+    }
+
+    fn rates(&mut self) -> Rates {
+        let Some(text) = self.optional("CNY_PER_USD") else { return Rates::default() };
+        Rates::parse(&text).unwrap_or_else(|| {
+            self.errors.push(format!("CNY_PER_USD is {text}: expected a decimal of more than 0"));
+            Rates::default()
+        })
     }
 
     fn first_admin(&mut self) -> Option<Email> {
@@ -181,8 +206,8 @@ mod tests {
         assert_eq!(config.api_url, "http://127.0.0.1:8080");
         assert_eq!((config.heartbeat, config.watched), (Duration::from_mins(1), Duration::from_secs(2)));
         assert_eq!(
-            (config.registration, config.runpod_url, config.first_admin),
-            (Registration::Closed, None, None)
+            (config.registration, config.cloud_urls, config.first_admin),
+            (Registration::Closed, BTreeMap::new(), None)
         );
     }
 
@@ -191,11 +216,13 @@ mod tests {
         let config = variables(&[
             ("HEARTBEAT_SECONDS", "0.5"),
             ("REGISTRATION", "open"),
+            ("RUNPOD_URL", "http://127.0.0.1:9"),
             ("DEFAULT_CONCURRENCY", "3"),
         ])
         .unwrap();
         assert_eq!((config.heartbeat, config.default_concurrency), (Duration::from_millis(500), 3));
         assert_eq!(config.registration, Registration::Open);
+        assert_eq!(config.cloud_urls, BTreeMap::from([("runpod", "http://127.0.0.1:9".to_owned())]));
     }
 
     #[test]
@@ -206,6 +233,8 @@ mod tests {
             ("HEARTBEAT_SECONDS", "-1"),
             ("DEFAULT_CONCURRENCY", "many"),
             ("REGISTRATION", "maybe"),
+            ("DEFAULT_GPUS", "-1"),
+            ("CNY_PER_USD", "0"),
             ("FIRST_ADMIN_EMAIL", "root"),
         ])
         .unwrap_err()
@@ -216,6 +245,8 @@ mod tests {
             "HEARTBEAT_SECONDS",
             "DEFAULT_CONCURRENCY",
             "REGISTRATION",
+            "DEFAULT_GPUS",
+            "CNY_PER_USD",
             "FIRST_ADMIN_EMAIL",
         ] {
             assert!(error.contains(name), "{name} in {error}");
