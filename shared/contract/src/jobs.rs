@@ -19,7 +19,7 @@ pub use figures::{
 };
 pub use list::{JobPage, ListQuery};
 pub use log::{Log, LogPosition, LogQuery};
-pub use submit::{GpuNeed, Retry, SecretText, SubmitJob};
+pub use submit::{GpuNeed, Retry, SecretNames, SecretText, SubmitJob};
 pub(crate) use submit::{spot, strategy};
 pub use view::{Gpu, Job, JobFacts, Links, Progress};
 

@@ -7,12 +7,12 @@ use crate::support::{ADMIN, App};
 /// Method, path and whether anybody may call it, of every operation that the document says is ours.
 fn operations() -> Vec<(String, String, bool)> {
     let document = serde_json::to_value(contract::openapi()).unwrap();
-    let ours = ["auth", "me", "admin", "examples"].map(Value::from);
+    let ours = ["auth", "me", "admin", "secrets", "examples"].map(Value::from);
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             if ours.contains(&operation["tags"][0]) {
-                let path = path.replace("{id}", "key_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f");
+                let path = path.replace("{id}", "key_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f").replace("{name}", "HF_TOKEN");
                 operations.push((method.to_uppercase(), path, operation["security"] == json!([{}])));
             }
         }
@@ -24,7 +24,7 @@ fn operations() -> Vec<(String, String, bool)> {
 async fn every_operation_of_the_document_is_served_and_protected_as_it_says() {
     let app = App::open().await;
     let operations = operations();
-    assert_eq!(operations.len(), 14);
+    assert_eq!(operations.len(), 17);
     let forged = json!("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1c3JfMDE4ZjVlNmM4YTdiN2MzZDllMGYxYTJiM2M0ZDVlNmYifQ.");
     for (method, path, open) in operations {
         let call = || app.call(&method, &path).json(&json!({}));

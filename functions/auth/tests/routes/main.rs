@@ -5,6 +5,7 @@ mod admin;
 mod keys;
 mod lost_answers;
 mod me;
+mod secrets;
 mod session;
 mod support;
 mod throttle;

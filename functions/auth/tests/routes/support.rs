@@ -207,6 +207,17 @@ impl App {
         self.call("PATCH", path).json(body)
     }
 
+    pub(crate) fn put<'a>(&'a self, path: &'a str, body: &Value) -> Call<'a> {
+        self.call("PUT", path).json(body)
+    }
+
+    /// Every row of the table, as text.
+    pub(crate) async fn rows(&self) -> String {
+        let client = Environment::at(&self.aws.table).dynamodb();
+        let page = client.scan().table_name(TABLE).send().await.expect("the table can be read");
+        format!("{:?}", page.items())
+    }
+
     /// A new account's session.
     pub(crate) async fn register(&self, email: &str) -> Value {
         self.post("/v1/auth/register", &json!({"email": email, "password": PASSWORD}))
@@ -259,8 +270,12 @@ async fn answer(
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     if target == "AmazonSSM.GetParameter" {
         let asked: Value = serde_json::from_slice(&body).expect("a request in JSON");
-        assert_eq!(asked["Name"], "/gpu/test/signing-key");
-        let answer = json!({"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": aws.pem}});
+        let value = match asked["Name"].as_str() {
+            Some("/gpu/test/signing-key") => aws.pem.clone(),
+            Some("/gpu/test/secrets-key") => STANDARD.encode([7; 32]),
+            other => panic!("{other:?} is none of this function's parameters"),
+        };
+        let answer = json!({"Parameter": {"Name": asked["Name"], "Type": "SecureString", "Value": value}});
         return (StatusCode::OK, HeaderMap::new(), answer.to_string().into());
     }
     let lost = {
