@@ -2,18 +2,24 @@
 
 mod docs;
 mod gpus;
+mod images;
+mod providers;
 mod rank;
+mod scheduling;
 
 use domain::job::FieldError;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{mirror::mirror, money::Money, query::Query};
 
 pub use docs::Docs;
-pub use gpus::{Gpu, GpuPage, LowestPrice};
-pub use rank::{Excluded, RankOffers, Ranked, Ranking, Scores};
+pub use gpus::{Gpu, GpuPage, GpuPlace, LowestPrice};
+pub use images::{Image, ImagePage};
+pub use providers::{Provider, ProviderPage, ProviderStatus};
+pub use rank::{Estimate, Excluded, Expectation, RankOffers, Ranked, Ranking, Scores};
+pub use scheduling::{PlaceStatistics, QueueState, Refused, SchedulingMetrics};
 
 mirror! {
     /// How likely a provider says it is to serve an offer; `unknown` where it does not say.
@@ -21,7 +27,7 @@ mirror! {
 }
 
 /// One thing that a provider rents at one price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Offer {
     #[schema(example = "runpod")]
     pub provider: String,
@@ -47,11 +53,36 @@ pub struct Offer {
     pub stock: Stock,
     /// When the provider said so.
     pub seen_at: Timestamp,
+    /// How long ago that was.
+    pub age_seconds: f64,
+    /// Older than it should be: newer ones were asked for and may be there in a moment.
+    pub stale: bool,
 }
 
-impl From<domain::placement::Offer> for Offer {
-    fn from(offer: domain::placement::Offer) -> Self {
+/// From when on an offer counts as old.
+#[derive(Debug, Clone, Copy)]
+pub struct AsOf {
+    pub now: Timestamp,
+    /// Up to that age an offer is as good as new.
+    pub fresh: SignedDuration,
+}
+
+impl AsOf {
+    fn age(self, seen_at: Timestamp) -> f64 {
+        self.now.duration_since(seen_at).as_secs_f64().max(0.0)
+    }
+
+    fn is_stale(self, seen_at: Timestamp) -> bool {
+        self.now.duration_since(seen_at) > self.fresh
+    }
+}
+
+impl Offer {
+    /// The offer as it is shown.
+    pub fn new(offer: domain::placement::Offer, as_of: AsOf) -> Self {
         Self {
+            age_seconds: as_of.age(offer.seen_at),
+            stale: as_of.is_stale(offer.seen_at),
             provider: offer.provider.0,
             region: Some(offer.region).filter(|region| !region.is_empty()),
             gpu: offer.gpu,
@@ -74,43 +105,8 @@ pub struct OfferPage {
     pub items: Vec<Offer>,
     /// Whether there were more than `limit`.
     pub more: bool,
-    /// Who was asked: the offers of a provider that did not answer are missing.
+    /// Who was asked, and how old their offers are.
     pub providers: Vec<Provider>,
-}
-
-/// A cloud that this platform has credentials for, and whether its catalogue can be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = json!({"name": "runpod", "status": "ok", "message": null, "offers": 42, "checked_at": "2026-01-02T03:04:05Z"}))]
-pub struct Provider {
-    pub name: String,
-    pub status: ProviderStatus,
-    /// What its status means, in words; null for `ok`.
-    #[schema(required = true)]
-    pub message: Option<String>,
-    /// How many offers it has; null if it did not answer.
-    #[schema(required = true)]
-    pub offers: Option<usize>,
-    /// When it was asked.
-    pub checked_at: Timestamp,
-}
-
-/// Whether a provider's catalogue can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProviderStatus {
-    Ok,
-    /// It refuses our credentials.
-    Credentials,
-    /// It wants to be asked less often.
-    RateLimited,
-    /// It did not answer, or answered something that we do not understand.
-    Unavailable,
-}
-
-/// The providers of this platform.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ProviderPage {
-    pub items: Vec<Provider>,
 }
 
 /// Which offers. Every parameter that is given must hold.

@@ -31,6 +31,7 @@ impl Default for Plan {
             ("HeartbeatSeconds", "0.5"),
             ("BootCheckSeconds", "3"),
             ("CapacityBackoffSeconds", "1"),
+            ("OffersFreshSeconds", "1"),
         ];
         let parameters = quick.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         Self { parameters, data: None, ports: None }

@@ -3,7 +3,7 @@
 
 use utoipa::OpenApi;
 
-use super::{GpuPage, OfferPage, OffersQuery, ProviderPage, RankOffers, Ranking};
+use super::{GpuPage, ImagePage, OfferPage, OffersQuery, ProviderPage, RankOffers, Ranking, SchedulingMetrics};
 use crate::openapi::{Refused, Standard};
 use crate::problem::Problem;
 
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 #[derive(Debug, OpenApi)]
 #[openapi(
     tags((name = "offers", description = "What can be rented now, at which price, and how it ranks for a job")),
-    paths(list_gpus, list_offers, rank_offers, list_providers)
+    paths(list_gpus, list_offers, rank_offers, list_providers, list_images, scheduling_metrics)
 )]
 pub struct Docs;
 
@@ -24,7 +24,7 @@ fn list_gpus() {}
 
 /// List offers
 ///
-/// From the providers' own catalogues, at most a minute old.
+/// As they were seen last, at once, each with its age. Old ones are refreshed behind the answer.
 #[utoipa::path(
     get, path = "/v1/offers", operation_id = "list_offers", tag = "offers",
     params(OffersQuery),
@@ -59,3 +59,21 @@ fn rank_offers() {}
     responses((status = 200, description = "The providers with credentials.", body = ProviderPage), Standard)
 )]
 fn list_providers() {}
+
+/// List images to begin with
+///
+/// Suggestions: a job takes any image.
+#[utoipa::path(
+    get, path = "/v1/images", operation_id = "list_images", tag = "offers",
+    responses((status = 200, description = "The suggestions.", body = ImagePage), Standard)
+)]
+fn list_images() {}
+
+/// Show what the scheduler measured, and what waits
+///
+/// What placement rests upon: the launches, boots and interruptions of the last days, by provider, region, model and spot.
+#[utoipa::path(
+    get, path = "/v1/scheduling/metrics", operation_id = "scheduling_metrics", tag = "offers",
+    responses((status = 200, description = "The measurements and the queue.", body = SchedulingMetrics), Standard)
+)]
+fn scheduling_metrics() {}

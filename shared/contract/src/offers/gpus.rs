@@ -27,6 +27,8 @@ pub struct Gpu {
     /// Memory of one.
     pub memory_gib: u32,
     pub providers: Vec<String>,
+    /// Where there are some, and what one costs there at least.
+    pub places: Vec<GpuPlace>,
     /// How many there are on a machine.
     pub counts: Vec<u32>,
     /// What one of them costs at least, by currency.
@@ -36,6 +38,19 @@ pub struct Gpu {
     pub offers: usize,
     /// When the oldest of the prices was seen.
     pub seen_at: Timestamp,
+}
+
+/// One region of one provider that has a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GpuPlace {
+    pub provider: String,
+    /// Null where the provider chooses.
+    #[schema(required = true)]
+    pub region: Option<String>,
+    #[serde(flatten)]
+    pub lowest: LowestPrice,
+    /// The best that the provider says of its stock there.
+    pub stock: Stock,
 }
 
 /// The lowest prices for one GPU in one currency.
@@ -78,7 +93,12 @@ impl Gpu {
                 .min()
                 .map(|micros| domain::Money::new(micros, currency).into())
         };
+        let mut places: BTreeMap<(&str, &str), Vec<&Offer>> = BTreeMap::new();
+        for offer in offers {
+            places.entry((offer.provider.as_str(), &offer.region)).or_default().push(offer);
+        }
         Some(Self {
+            places: places.into_iter().filter_map(|((provider, region), o)| place(provider, region, &o)).collect(),
             gpu: gpu.to_owned(),
             memory_gib,
             providers,
@@ -95,6 +115,25 @@ impl Gpu {
             seen_at: offers.iter().map(|offer| offer.seen_at).min()?,
         })
     }
+}
+
+fn place(provider: &str, region: &str, offers: &[&Offer]) -> Option<GpuPlace> {
+    let lowest = |spot| {
+        let prices = offers.iter().filter(|offer| offer.spot == spot);
+        prices
+            .map(|offer| {
+                let price = offer.price_per_hour;
+                domain::Money::new(price.micros / i64::from(offer.gpu_count.max(1)), price.currency)
+            })
+            .min_by_key(|price| price.micros)
+            .map(Into::into)
+    };
+    Some(GpuPlace {
+        provider: provider.to_owned(),
+        region: Some(region.to_owned()).filter(|region| !region.is_empty()),
+        lowest: LowestPrice { on_demand_per_gpu_hour: lowest(false), spot_per_gpu_hour: lowest(true) },
+        stock: offers.iter().map(|offer| offer.stock).max_by_key(|stock| likelihood(*stock))?.into(),
+    })
 }
 
 fn sort_and_dedup<T: Ord>(list: &mut Vec<T>) {

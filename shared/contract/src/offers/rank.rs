@@ -6,10 +6,10 @@ use domain::job::{FieldError, Spec};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Offer, Provider};
+use super::{AsOf, Offer, Provider};
 use crate::{
     jobs::{GpuNeed, Spot, Strategy, SubmitJob, spot, strategy},
-    money::Price,
+    money::{Money, Price},
 };
 
 /// What a job would need: the fields of a submission that decide its placement.
@@ -45,13 +45,22 @@ pub struct RankOffers {
     #[serde(default)]
     #[schema(max_items = 32)]
     pub forbidden_regions: Vec<String>,
+    /// How long the command is expected to run; its timeout if left out. What an interruption would cost follows from it.
+    #[serde(default)]
+    #[schema(minimum = 0.01, maximum = 720)]
+    pub hours: Option<f64>,
+    /// A day if left out.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    pub timeout_seconds: Option<u32>,
 }
 
 impl RankOffers {
     /// What the ranking wants to know, or everything that is wrong.
-    pub fn read(self) -> Result<Spec, Vec<FieldError>> {
+    pub fn read(self) -> Result<(Spec, Option<f64>), Vec<FieldError>> {
+        let hours = self.hours;
         // The ranking takes a whole specification and looks at no image and no command.
-        let job = SubmitJob {
+        let mut job = SubmitJob {
             gpu: self.gpu,
             cpus: self.cpus,
             memory_gib: self.memory_gib,
@@ -64,7 +73,17 @@ impl RankOffers {
             forbidden_regions: self.forbidden_regions,
             ..SubmitJob::new("any", vec!["any".to_owned()])
         };
-        job.read().map(|(spec, _)| spec)
+        job.timeout_seconds = self.timeout_seconds.unwrap_or(job.timeout_seconds);
+        let wrong = hours.filter(|hours| !(0.01..=720.0).contains(hours));
+        let wrong = wrong.map(|hours| FieldError::new("hours", format!("is {hours}; expected 0.01 to 720")));
+        match (job.read(), wrong) {
+            (Ok((spec, _)), None) => Ok((spec, hours)),
+            (Ok(_), Some(wrong)) => Err(vec![wrong]),
+            (Err(mut errors), wrong) => {
+                errors.extend(wrong);
+                Err(errors)
+            }
+        }
     }
 }
 
@@ -75,8 +94,10 @@ pub struct Ranking {
     pub excluded: Vec<Excluded>,
     /// How many were excluded for each reason: the answer to "why no offer".
     pub excluded_by: BTreeMap<String, usize>,
-    /// Who was asked: the offers of a provider that did not answer are missing.
+    /// Who was asked, and how old their offers are.
     pub providers: Vec<Provider>,
+    /// For how long a run the offers are compared.
+    pub hours: f64,
 }
 
 /// An offer with its place in the ranking.
@@ -89,17 +110,59 @@ pub struct Ranked {
     /// weighs the parts.
     pub score: f64,
     pub parts: Scores,
+    /// What the job is expected to cost there.
+    pub expected: Expectation,
+    /// What is expected of launches there, and how much was measured for it.
+    pub estimate: Estimate,
 }
 
 /// What a score is made of, each 0 to 1.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Scores {
-    /// The cheapest suitable offer has 1.
+    /// The suitable offer with the lowest expected cost has 1. Prices of two currencies meet at the configured rate.
     pub price: f64,
     /// The suitable offer with the most GPU memory has 1.
     pub performance: f64,
-    /// What the provider says of its stock.
+    /// The chance that a launch is served, times what the provider says of its stock.
     pub availability: f64,
+    /// The chance that the command runs to its end without an interruption.
+    pub reliability: f64,
+    /// The shortest expected boot has 1.
+    pub speed: f64,
+}
+
+/// What a job of that length is expected to cost with an offer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ExpectedCost)]
+pub struct Expectation {
+    /// The price times the hours.
+    pub cost_of_hours: Money,
+    /// With the boot, and with what interruptions take away: what offers are compared by.
+    pub cost: Money,
+}
+
+/// What is expected of a place. Of one that was never tried it is the prior: a launch is served with 1 in 2, a boot takes
+/// two minutes, spot is interrupted every 20 hours and on-demand every 500.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = PlaceEstimate)]
+pub struct Estimate {
+    /// The chance that a launch is served: (served + 1) / (launches + 2).
+    pub launch_success: f64,
+    pub boot_seconds: f64,
+    pub interruptions_per_hour: f64,
+    /// Launches of the last days that it rests upon; 0 means the prior alone.
+    pub launches: u64,
+}
+
+impl From<domain::placement::Estimate> for Estimate {
+    fn from(estimate: domain::placement::Estimate) -> Self {
+        Self {
+            launch_success: estimate.launch_success,
+            boot_seconds: estimate.boot_seconds,
+            interruptions_per_hour: estimate.interruptions_per_hour,
+            launches: estimate.launches,
+        }
+    }
 }
 
 /// An offer that would not be taken.
@@ -116,19 +179,28 @@ pub struct Excluded {
 
 impl Ranking {
     /// The ranking as it is shown.
-    pub fn new(ranking: domain::placement::Ranking, providers: Vec<Provider>) -> Self {
+    pub fn new(ranking: domain::placement::Ranking, providers: Vec<Provider>, as_of: AsOf) -> Self {
+        let hours = ranking.hours;
+        let millis = (hours * 3_600_000.0).round() as i64;
         let offers = ranking
             .offers
             .into_iter()
             .zip(1..)
             .map(|(ranked, rank)| Ranked {
                 rank,
-                offer: ranked.offer.into(),
+                expected: Expectation {
+                    cost_of_hours: ranked.offer.price_per_hour.for_millis(millis).into(),
+                    cost: ranked.expected_cost.into(),
+                },
+                estimate: ranked.estimate.into(),
+                offer: Offer::new(ranked.offer, as_of),
                 score: ranked.score,
                 parts: Scores {
                     price: ranked.parts.price,
                     performance: ranked.parts.performance,
                     availability: ranked.parts.availability,
+                    reliability: ranked.parts.reliability,
+                    speed: ranked.parts.speed,
                 },
             })
             .collect();
@@ -136,7 +208,7 @@ impl Ranking {
             .excluded
             .into_iter()
             .map(|(offer, why)| Excluded {
-                offer: offer.into(),
+                offer: Offer::new(offer, as_of),
                 code: code(&why).to_owned(),
                 reason: why.to_string(),
             })
@@ -145,7 +217,7 @@ impl Ranking {
         for offer in &excluded {
             *excluded_by.entry(offer.code.clone()).or_default() += 1;
         }
-        Self { offers, excluded, excluded_by, providers }
+        Self { offers, excluded, excluded_by, providers, hours }
     }
 }
 
@@ -162,7 +234,6 @@ fn code(why: &domain::placement::Exclusion) -> &'static str {
         Exclusion::ProviderForbidden => "provider_forbidden",
         Exclusion::RegionForbidden => "region_forbidden",
         Exclusion::OverPriceCeiling { .. } => "over_price_ceiling",
-        Exclusion::OtherCurrency => "other_currency",
         Exclusion::OutOfStock => "out_of_stock",
         Exclusion::Refused { .. } => "refused",
     }
@@ -179,7 +250,8 @@ mod tests {
     fn every_offer_is_ranked_or_has_a_reason() {
         let need: RankOffers = serde_json::from_value(json!({
             "gpu": {"model": "RTX 4090"},
-            "max_price_per_hour": {"amount": "0.50", "currency": "USD"}
+            "max_price_per_hour": {"amount": "0.50", "currency": "USD"},
+            "hours": 2.0
         }))
         .unwrap();
         let offers = vec![
@@ -188,17 +260,23 @@ mod tests {
             sample("RTX 4090", 1, true, 200_000),
             sample("A40", 1, false, 390_000),
         ];
-        let ranking = Ranking::new(domain::placement::rank(&need.read().unwrap(), offers), Vec::new());
+        let (spec, hours) = need.read().unwrap();
+        let conditions = domain::placement::Conditions { hours, ..Default::default() };
+        let as_of = AsOf { now: jiff::Timestamp::UNIX_EPOCH, fresh: jiff::SignedDuration::ZERO };
+        let ranking = Ranking::new(domain::placement::rank(&spec, offers, &conditions), Vec::new(), as_of);
         assert_eq!(ranking.offers.len(), 1);
         assert_eq!(ranking.offers[0].rank, 1);
+        let expected = &ranking.offers[0].expected;
+        assert_eq!(expected.cost_of_hours.amount, "0.880000");
+        assert!(expected.cost.amount > expected.cost_of_hours.amount, "the boot is paid too");
         let by = ranking.excluded_by;
         assert_eq!((by["over_price_ceiling"], by["spot_not_wanted"], by["wrong_gpu"]), (1, 1, 1));
     }
 
     #[test]
     fn only_fields_of_the_request_are_named() {
-        let need: RankOffers = serde_json::from_value(json!({"gpu": {"count": 99}, "cpus": 0})).unwrap();
+        let need: RankOffers = serde_json::from_value(json!({"gpu": {"count": 99}, "cpus": 0, "hours": -1})).unwrap();
         let errors = need.read().unwrap_err();
-        assert_eq!(errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(), ["gpu.count", "cpus"]);
+        assert_eq!(errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(), ["gpu.count", "cpus", "hours"]);
     }
 }
