@@ -75,11 +75,10 @@ pub(super) fn of_status(
     let message = message.unwrap_or_default();
     let said = format!("{status} {}: {}", bounded(&reason), bounded(&message));
     match (status, reason.as_str()) {
-        (401, _) => ProviderError::Credentials(said),
         (403, _) if ["exceeded quota", "usage per"].iter().any(|words| message.contains(words)) => {
             ProviderError::Quota(said)
         }
-        (403, _) => ProviderError::Credentials(said),
+        (401 | 403, _) => ProviderError::Credentials(said),
         // What a create call does not find is its namespace.
         (404, _) if deed == Deed::Create => {
             ProviderError::Credentials(format!("{said}: nothing can be made there"))

@@ -86,21 +86,24 @@ pub(super) struct Configuration {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(super) struct Price {
-    pub(super) charge_unit: Option<String>,
-    pub(super) unit_price: Option<Box<RawValue>>,
-    pub(super) unit_price_discount: Option<Box<RawValue>>,
+    /// Of what it is the price.
+    #[serde(rename = "ChargeUnit")]
+    pub(super) per: Option<String>,
+    #[serde(rename = "UnitPrice")]
+    pub(super) listed: Option<Box<RawValue>>,
+    #[serde(rename = "UnitPriceDiscount")]
+    pub(super) billed: Option<Box<RawValue>>,
 }
 
 impl Price {
     /// What an hour costs, from the digits that the cloud wrote; no float ever holds it. `None` for none, for zero and for
     /// what is no price by the hour.
     pub(super) fn per_hour(&self) -> Option<Money> {
-        if self.charge_unit.as_deref().is_some_and(|unit| unit != "HOUR") {
+        if self.per.as_deref().is_some_and(|unit| unit != "HOUR") {
             return None;
         }
-        let raw = self.unit_price_discount.as_ref().or(self.unit_price.as_ref())?;
+        let raw = self.billed.as_ref().or(self.listed.as_ref())?;
         Money::parse(raw.get().trim_matches('"'), Currency::Cny).filter(|price| price.micros > 0)
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod requests;
+mod simulated;
 
 use std::sync::Arc;
 
