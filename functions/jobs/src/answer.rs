@@ -7,8 +7,13 @@ use lambda::Problem;
 
 /// A job as it is shown.
 pub(crate) fn job(seen: Seen) -> Job {
-    let facts =
-        JobFacts { now: seen.at, attempt_id: seen.attempt_id, progress: seen.progress, cost: seen.cost };
+    let facts = JobFacts {
+        now: seen.at,
+        attempt_id: seen.attempt_id,
+        progress: seen.progress,
+        cost: seen.cost,
+        waits_for: seen.waits_for,
+    };
     Job::new(seen.job, facts)
 }
 

@@ -279,6 +279,7 @@ impl Life {
             attempt_id: Some(self.attempt.id),
             progress: Some(domain::job::Progress { fraction: 1.0, text: "done".into() }),
             cost: self.job.cost.clone(),
+            waits_for: None,
         };
         jobs::Job::new(self.job.clone(), facts)
     }

@@ -72,10 +72,17 @@ impl Jobs {
 
     /// Removes a job that has ended, with all that hangs on it.
     pub async fn delete(&self, caller: &Principal, id: JobId) -> Result<(), JobError> {
-        let job = self.visible(caller, id).await?;
-        if !job.status.is_terminal() {
-            return Err(JobError::NotEnded);
+        let mut job = self.visible(caller, id).await?;
+        for _ in 0..TRIES {
+            if !job.status.is_terminal() {
+                return Err(JobError::NotEnded);
+            }
+            match self.jobs.delete(&job).await {
+                // Its description changed meanwhile: it is to go all the same.
+                Err(StoreError::Conflict) => job = self.visible(caller, id).await?,
+                done => return Ok(done?),
+            }
         }
-        Ok(self.jobs.delete(&job).await?)
+        Err(StoreError::Conflict.into())
     }
 }

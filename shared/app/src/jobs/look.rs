@@ -21,6 +21,8 @@ pub struct Seen {
     pub progress: Option<Progress>,
     /// What it cost up to `at`.
     pub cost: Vec<Money>,
+    /// Why it waits for admission, in words; not looked up in lists.
+    pub waits_for: Option<String>,
     /// When it was looked at.
     pub at: Timestamp,
 }
@@ -55,12 +57,32 @@ impl Jobs {
             None => None,
         };
         let at = self.clock.now();
+        let waits = !job.admitted && !job.status.is_terminal();
+        let waits_for = if waits { Some(self.waits_for(&job).await?) } else { None };
         Ok(Seen {
+            waits_for,
             attempt_id: attempt.as_ref().map(|attempt| attempt.id),
             progress: runner.and_then(|runner| runner.progress),
             cost: cost_so_far(&job, attempt.as_ref(), at),
             job,
             at,
+        })
+    }
+
+    /// Why a job waits for admission.
+    async fn waits_for(&self, job: &Job) -> Result<String, JobError> {
+        let (allowance, quota) = self.purse.allowance(job.owner).await?;
+        if let Some(stop) = self.purse.stop(job.owner, &allowance, self.clock.now()).await? {
+            return Ok(stop.to_string());
+        }
+        let counts = self.jobs.counts(job.owner).await?;
+        let gpus = job.spec.gpu.count;
+        Ok(if counts.admitted >= u64::from(quota.jobs) {
+            format!("quota: {} of {} jobs run", counts.admitted, quota.jobs)
+        } else if counts.gpus + u64::from(gpus) > u64::from(quota.gpus) {
+            format!("quota: {} of {} GPUs are taken, and it asks for {gpus}", counts.gpus, quota.gpus)
+        } else {
+            "queue: jobs before it go first".to_owned()
         })
     }
 
@@ -87,7 +109,7 @@ impl Jobs {
         };
         let at = self.clock.now();
         let cost = cost_so_far(&job, attempt.as_ref(), at);
-        Ok(Seen { job, attempt_id: attempt.map(|attempt| attempt.id), progress: None, cost, at })
+        Ok(Seen { job, attempt_id: attempt.map(|attempt| attempt.id), progress: None, cost, waits_for: None, at })
     }
 
     /// How many jobs `owner`, or the caller, has of each status; every status is there.

@@ -31,6 +31,9 @@ pub struct Job {
     pub reason: Option<String>,
     /// False while it waits for its owner's earlier jobs.
     pub admitted: bool,
+    /// Why it waits for admission: begins with `quota`, `queue` or `budget_exceeded`; null if it does not wait, and in lists.
+    #[schema(required = true)]
+    pub waits_for: Option<String>,
     /// When its end was asked for; null if nobody did.
     #[schema(required = true)]
     pub cancel_requested_at: Option<Timestamp>,
@@ -179,6 +182,7 @@ pub struct JobFacts {
     pub attempt_id: Option<AttemptId>,
     pub progress: Option<domain::job::Progress>,
     pub cost: Vec<domain::Money>,
+    pub waits_for: Option<String>,
 }
 
 impl Job {
@@ -204,6 +208,7 @@ impl Job {
             status: job.status.into(),
             reason: job.reason,
             admitted: job.admitted,
+            waits_for: facts.waits_for,
             cancel_requested_at: job.cancel.map(|cancel| cancel.at),
             image: spec.image,
             command: spec.command,

@@ -240,8 +240,8 @@ nodes:
       - name: inner
         parallel:
           - {name: deep, depends_on: [first], when: nodes.group.two.output.ok, job: {image: a, command: [b]}}
-          - {name: other, depends_on: [deep], when: 'nodes.group.inner.deep.status == ''succeeded''', job: {image: a, command: [b]}}
-  last: {depends_on: [group.one], when: nodes.group.one.output.ok && nodes['first'].output.ok, job: {image: a, command: [b]}}
+          - {name: other, depends_on: [deep], when: nodes.group.inner.deep.status == 'succeeded', job: {image: a, command: [b]}}
+  last: {depends_on: [group.one], when: "nodes.group.one.output.ok && nodes['first'].output.ok", job: {image: a, command: [b]}}
 ",
     );
     assert_eq!(errors(&workflow), Vec::<String>::new());

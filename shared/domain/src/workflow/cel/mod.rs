@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use ::cel::{Context, Env, Value as Cel, common::ast::IdedExpr};
+use ::cel::{Context, Env, ExecutionError, Value as Cel, common::ast::IdedExpr, objects::ValueType};
 use serde_json::{Map, Value};
 
 use super::{
@@ -28,7 +28,10 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
-/// The deepest nesting of parentheses, lists and calls.
+/// The deepest nesting of brackets. The parser takes some 100 KB of stack for each level in a debug build, so this is
+/// looked at before it is called.
+const BRACKETS: usize = 8;
+/// The deepest nesting of anything else that the parser recurses for.
 const NESTING: u16 = 24;
 /// The deepest tree: evaluation recurses.
 const DEPTH: usize = 64;
@@ -72,6 +75,9 @@ impl Expression {
         }
         if super::template::is_template(source) {
             return Err(Error::Compile("is an expression: write params.x, not ${{ params.x }}".into()));
+        }
+        if brackets(source)? > BRACKETS {
+            return Err(Error::Compile(format!("has more than {BRACKETS} brackets inside each other; split it up")));
         }
         let tree = ENV.parser().max_recursion_depth(NESTING).parse(source).map_err(|errors| {
             let mut texts: Vec<_> = errors.errors.iter().map(|error| {
@@ -130,14 +136,81 @@ impl Expression {
     }
 }
 
-/// An error of the evaluation without the values in it, which may be long.
-fn shown(error: &::cel::ExecutionError) -> String {
-    let text = error.to_string();
-    let mut short: String = text.chars().take(300).collect();
-    if short.len() < text.len() {
-        short.push('…');
+/// How deep brackets are nested outside of texts and comments.
+fn brackets(source: &str) -> Result<usize, Error> {
+    let open = |quote: &str| Error::Compile(format!("is not an expression: a text begins with {quote} and does not end"));
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut rest = source;
+    // The letters right before a quote: r makes it a raw text, in which a backslash is a letter.
+    let mut word = String::new();
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = rest.find('\n').map_or("", |end| &rest[end..]);
+        } else if c == '\'' || c == '"' {
+            let is_raw = word.len() <= 2 && word.contains(['r', 'R']);
+            let long = [c; 3].iter().collect::<String>();
+            let quote = if rest.starts_with(&long) { long } else { c.to_string() };
+            rest = &rest[quote.len()..];
+            while !rest.starts_with(&quote) {
+                let mut letters = rest.chars();
+                let is_escape = letters.next().ok_or_else(|| open(&quote))? == '\\' && !is_raw;
+                if quote.len() == 1 && rest.starts_with(['\n', '\r']) {
+                    return Err(open(&quote));
+                }
+                if is_escape {
+                    letters.next();
+                }
+                rest = letters.as_str();
+            }
+            rest = &rest[quote.len()..];
+        } else {
+            match c {
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+            rest = &rest[c.len_utf8()..];
+            if c.is_alphanumeric() || c == '_' {
+                word.push(c);
+                continue;
+            }
+        }
+        word.clear();
     }
-    short
+    Ok(deepest)
+}
+
+/// An error of the evaluation in words, without the values in it, which may be long.
+fn shown(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            let (left, right) = (left.type_of(), right.type_of());
+            let mixes = matches!((left, right), (ValueType::Int, ValueType::Float) | (ValueType::Float, ValueType::Int));
+            let hint = if mixes { "; write double(x) for the int" } else { "" };
+            format!("cannot {operator} {left} and {right}{hint}")
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            format!("cannot compare {} and {}", left.type_of(), right.type_of())
+        }
+        ExecutionError::NoSuchKey(key) => format!("there is no `{key}`"),
+        ExecutionError::IndexOutOfBounds(index) => match index {
+            Cel::Int(index) => format!("there is no [{index}]: the list is shorter"),
+            _ => "the list is shorter than the index".into(),
+        },
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "divides by zero".into(),
+        ExecutionError::Overflow(operator, ..) => format!("{operator} gives a number that is too large for an int"),
+        ExecutionError::UnexpectedType { got, want } => format!("there is {got} where {want} is due"),
+        ExecutionError::FunctionError { function, message } => format!("{function} {message}"),
+        other => {
+            let text = other.to_string();
+            let mut short: String = text.chars().take(200).collect();
+            if short.len() < text.len() {
+                short.push('…');
+            }
+            short
+        }
+    }
 }
 
 /// The variables. The member of a group stands below its group, as its id is written.
