@@ -5,7 +5,7 @@ export function formatMoney(money: Money | null | undefined, locale: string, dig
   if (!money) return null
   const value = Number(money.amount)
   if (!Number.isFinite(value)) return null
-  const most = digits ?? (value !== 0 && Math.abs(value) < 0.1 ? 6 : 2)
+  const most = digits ?? (value === 0 || Math.abs(value) >= 0.1 ? 2 : Math.abs(value) >= 0.0001 ? 4 : 6)
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency: money.currency,

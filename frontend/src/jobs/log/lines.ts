@@ -79,8 +79,8 @@ export class Lines {
   }
 
   private overwritten(index: number): string {
-    const line = this.texts[index] ?? ''
-    const at = line.lastIndexOf('\r', line.length - 2)
+    const line = (this.texts[index] ?? '').replace(/\r+$/, '')
+    const at = line.lastIndexOf('\r')
     return at < 0 ? line : line.slice(at + 1)
   }
 

@@ -1,0 +1,54 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import en from '@/i18n/en'
+import zh from '@/i18n/zh'
+
+interface Tree {
+  [key: string]: string | Tree
+}
+
+function flat(words: Tree, prefix = ''): Map<string, string> {
+  return new Map(
+    Object.entries(words).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[prefix + key, value] as const] : [...flat(value, `${prefix}${key}.`)],
+    ),
+  )
+}
+
+const english = flat(en)
+const chinese = flat(zh)
+const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()
+
+describe('both languages', () => {
+  test('have the same words', () => expect([...chinese.keys()].sort()).toEqual([...english.keys()].sort()))
+
+  test('fill in the same figures', () => {
+    for (const [key, text] of english) expect(holes(chinese.get(key) ?? ''), key).toEqual(holes(text))
+  })
+
+  test('are translated', () => {
+    const same = [...english].filter(([key, text]) => chinese.get(key) === text && /[a-z]{4}/i.test(text))
+    expect(same).toEqual([])
+  })
+
+  test('have a word for every key that the pages name', async () => {
+    const folder = new URL('../../src/', import.meta.url)
+    const files = (await readdir(folder, { recursive: true })).filter((name) => /\.(vue|ts)$/.test(name) && !name.startsWith('i18n'))
+    const unknown: string[] = []
+    let seen = 0
+    for (const file of files) {
+      const source = await readFile(new URL(file, folder), 'utf8')
+      for (const [, key = ''] of source.matchAll(/\bt\(\s*'([\w. /?]+)'/g)) {
+        seen++
+        if (!english.has(key)) unknown.push(`${file}: ${key}`)
+      }
+      // Of a key that is put together, the part before the first figure has to exist
+      for (const [, key = ''] of source.matchAll(/\bt\(\s*`([\w.]+)\.\$\{/g)) {
+        seen++
+        if (![...english.keys()].some((known) => known.startsWith(`${key}.`))) unknown.push(`${file}: ${key}.…`)
+      }
+    }
+    expect(seen).toBeGreaterThan(100)
+    expect(unknown).toEqual([])
+  })
+})
