@@ -35,6 +35,9 @@ step "form"
 cargo fmt --all --check
 shellcheck scripts/*.sh .ci/run
 
+step "licences"
+scripts/check_licences.py
+
 step "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 

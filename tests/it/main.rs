@@ -6,6 +6,7 @@ mod layering;
 mod life;
 mod machine_cases;
 mod routes;
+mod secrets;
 mod support;
 mod sweep;
 mod template;

@@ -30,6 +30,14 @@ fn sam_finds_nothing_to_say_about_the_template() {
 }
 
 #[test]
+fn a_deployment_runs_the_steps_of_its_code() {
+    let template = std::fs::read_to_string(root().join("infra/template.yaml")).expect("the template");
+    let after = template.split_once("Type: Custom::Migration").expect("the migration").1;
+    let version = after.split_once("Version: \"").expect("its version").1.split('"').next();
+    assert_eq!(version, Some(dynamodb::migrations::VERSION.to_string().as_str()));
+}
+
+#[test]
 fn the_state_machine_is_valid_to_the_schema() {
     check("node/node_modules/.bin/asl-validator", &["--json-path", "statemachines/job.asl.json"]);
 }

@@ -48,7 +48,10 @@ async fn run(platform: &Platform, client: &reqwest::Client, request: Request) ->
     };
     let Some(url) = &request.response_url else { return Ok(Outcome { migrated: migrated? }) };
     if let Err(error) = &migrated {
-        tracing::error!(error = error as &dyn std::error::Error, "the migration failed, and the deployment with it");
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the migration failed, and the deployment with it"
+        );
     }
     let answer = Answer::new(&request, migrated.as_ref());
     send(client, url, &answer).await.map_err(Failed::Answer)?;
@@ -60,7 +63,8 @@ async fn send(client: &reqwest::Client, url: &str, answer: &Answer) -> Result<()
     let mut pause = Duration::from_millis(500);
     for left in (0..TRIES).rev() {
         // Signed in advance for a body without a type.
-        let sent = client.put(url).body(answer.to_json()).send().await.and_then(reqwest::Response::error_for_status);
+        let sent =
+            client.put(url).body(answer.to_json()).send().await.and_then(reqwest::Response::error_for_status);
         match sent {
             Ok(_) => return Ok(()),
             Err(error) if left == 0 => return Err(error.without_url()),
@@ -103,7 +107,9 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/answer?signature=fake", listener.local_addr().expect("a bound port"));
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/answer", put(receive))).await });
+        tokio::spawn(
+            async move { axum::serve(listener, Router::new().route("/answer", put(receive))).await },
+        );
         (url, seen)
     }
 

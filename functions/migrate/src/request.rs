@@ -53,7 +53,9 @@ struct Data {
 impl Answer {
     pub(crate) fn new(request: &Request, outcome: Result<&Option<Migrated>, &MigrationError>) -> Self {
         let (status, reason, data) = match outcome {
-            Ok(migrated) => ("SUCCESS", None, migrated.as_ref().map(|migrated| Data { version: migrated.version })),
+            Ok(migrated) => {
+                ("SUCCESS", None, migrated.as_ref().map(|migrated| Data { version: migrated.version }))
+            }
             Err(error) => ("FAILED", Some(error.to_string()), None),
         };
         Self {

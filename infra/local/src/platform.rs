@@ -211,6 +211,9 @@ impl Stack {
             transitions_before: Mutex::new(transitions),
         });
         tasks.spawn(serve(aws_listener, endpoint::router(platform.clone())));
+        for (id, custom) in &template.custom {
+            make(&functions, id, custom).await?;
+        }
         if let Some(api) = http_api {
             let front = Front {
                 routes: Routes::new(&api.routes)?,
@@ -280,6 +283,27 @@ async fn simulate(options: &Options) -> Result<runpod::Handle> {
     runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) })
         .await
         .context("simulated RunPod")
+}
+
+/// Has a custom resource made, as a deployment would: with a request that has no address for the answer, so that the
+/// function's result is the answer. What fails a deployment fails the start.
+async fn make(functions: &Functions, id: &str, custom: &template::Custom) -> Result<()> {
+    let request = json!({
+        "RequestType": "Create",
+        "RequestId": uuid::Uuid::new_v4(),
+        "StackId": "local",
+        "ResourceType": custom.kind,
+        "LogicalResourceId": id,
+        "ServiceToken": custom.service_token,
+        "ResourceProperties": custom.properties,
+    });
+    let outcome = functions.host.invoke(&custom.service_token, request.to_string().into()).await;
+    let made = match outcome {
+        crate::lambda::Outcome::Ok(_) => Ok(()),
+        crate::lambda::Outcome::Failed(error) => Err(String::from_utf8_lossy(&error).into_owned()),
+        crate::lambda::Outcome::Refused { error, message } => Err(format!("{error}: {message}")),
+    };
+    made.map_err(|error| anyhow::anyhow!("{id} could not be made: {error}"))
 }
 
 /// Takes the data folder for this process; the lock ends with it, however it ends.

@@ -12,8 +12,8 @@ use domain::{
     AttemptId, Currency, JobId, Money, UserId,
     account::Quota,
     job::{
-        Attempt, GpuNeed, Job, Priority, Retry, RunnerState, RunnerWord, Spec, Spot, Status, Strategy,
-        Waiting,
+        Attempt, Begun, GpuNeed, Job, Priority, Retry, RunnerState, RunnerWord, Seam, Spec, Spot, Status,
+        Strategy, Waiting,
     },
     ledger::{Entry, Payer},
     placement::{Offer, Stock},
@@ -337,6 +337,58 @@ async fn of_a_long_log_the_middle_goes() {
     let limit = 10 * 1024 * 1024;
     assert_eq!(kept + dropped, PIECES * PIECE, "every byte is there or is said to be missing");
     assert!((limit - PIECE..=limit + 2 * PIECE).contains(&kept), "{kept} bytes are kept");
+}
+
+#[tokio::test]
+async fn what_a_command_with_secrets_says_is_not_kept_unmasked() {
+    let table = Table::new().await;
+    let store = &table.store;
+    let (_, attempt) = provisioned(store).await;
+    let mark = table.client.update_item().table_name(support::TABLE);
+    let mark = mark.set_key(Some(dynamodb::item::key(dynamodb::keys::runner(attempt.id))));
+    let mark = mark.update_expression("SET masked = :yes");
+    let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
+    mark.expression_attribute_values(":yes", yes).send().await.expect("marked");
+    let quiet = Report { started: true, ..Report::default() };
+    assert!(matches!(store.hear(attempt.id, "one", 1, &quiet, AT).await.expect("heard"), Heard::Yes(_)));
+    let plain = log(0, "fake-secret".into());
+    let Heard::Unmasked(state) = store.hear(attempt.id, "one", 2, &plain, AT).await.expect("heard") else {
+        panic!("it is not masked")
+    };
+    assert_eq!((state.message, state.log_bytes, state.masked), (1, 0, true), "nothing was taken in");
+    assert_eq!(store.log(attempt.id, 0, 1_000).await.expect("read").chunks.len(), 0);
+    let after = Some(Begun { pattern: 0, bytes: 4 });
+    let seam = Seam { at: 0, before: None, end: 11, after };
+    let masked = Report { masked: true, seam: Some(seam), ..log(0, "***********".into()) };
+    let Heard::Yes(state) = store.hear(attempt.id, "one", 2, &masked, AT).await.expect("heard") else {
+        panic!("it is masked")
+    };
+    assert_eq!(state.seam.and_then(|seam| seam.before(11)), after, "for the next piece");
+    assert_eq!(state.seam.and_then(|seam| seam.before(0)), None, "for the same piece again");
+    // The same message again, as a runner sends it whose answer was lost, is not kept unmasked either.
+    let again = store.hear(attempt.id, "one", 2, &plain, AT).await.expect("heard");
+    assert!(matches!(again, Heard::Unmasked(_)), "{again:?}");
+    assert!(matches!(store.hear(attempt.id, "two", 2, &plain, AT).await.expect("heard"), Heard::Superseded));
+}
+
+#[tokio::test]
+async fn a_job_that_changed_meanwhile_is_not_deleted() {
+    let table = Table::new().await;
+    let store = &table.store;
+    let (job, _) = provisioned(store).await;
+    let stale = Job { version: job.version - 1, ..job.clone() };
+    assert!(matches!(store.delete(&stale).await, Err(StoreError::Conflict)));
+    assert_eq!(store.job(job.id).await.expect("read"), Some(job));
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_reached_is_busy() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("a bound port"));
+    drop(listener);
+    let store = Store::new(aws::Environment::at(url).dynamodb(), support::TABLE);
+    let failed = store.job(job_id(1)).await.expect_err("nobody listens");
+    assert!(matches!(failed, StoreError::Busy(_)), "{failed:?}");
 }
 
 #[tokio::test]

@@ -98,7 +98,10 @@ async fn code_that_is_too_old_is_turned_away_and_code_that_can_read_the_table_is
     let table = Table::new().await;
     let store = &table.store;
     store.migrate(&[FIRST, SECOND], "one", || AT).await.expect("done");
-    assert_eq!(store.migrate(&[FIRST], "rolled back", || AT).await.expect("it can live with it"), done(2, &[]));
+    assert_eq!(
+        store.migrate(&[FIRST], "rolled back", || AT).await.expect("it can live with it"),
+        done(2, &[])
+    );
     store.migrate(&[FIRST, SECOND, BREAKING], "two", || AT).await.expect("done");
     let newer = store.migrate(&[FIRST, SECOND], "old", || AT).await.expect_err("it cannot");
     assert!(matches!(newer, MigrationError::Newer { table: 3, readable_from: 3, code: 2 }), "{newer}");

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 pub use apis::{Api, Integration, Protocol, Route};
-pub use resources::{Attribute, EventSource, Function, Index, KeyElement, Machine, Schedule, Table};
+pub use resources::{Attribute, Custom, EventSource, Function, Index, KeyElement, Machine, Schedule, Table};
 
 /// Who and where the stack pretends to be. Ids appear in ARNs only.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Stack {
     pub schedules: BTreeMap<String, Schedule>,
     /// APIs with their routes, already joined with integrations and stages.
     pub apis: BTreeMap<String, Api>,
+    /// Resources that a function makes when the stack is deployed.
+    pub custom: BTreeMap<String, Custom>,
 }
 
 /// Values for the template's parameters.

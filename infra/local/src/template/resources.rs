@@ -105,6 +105,21 @@ pub struct Machine {
     pub definition: String,
 }
 
+/// A resource that a function of the stack makes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Custom {
+    #[serde(skip)]
+    pub kind: String,
+    /// ARN of the function.
+    pub service_token: String,
+    #[serde(rename = "ServiceTimeout")]
+    _timeout: Unused,
+    /// The rest, for the function.
+    #[serde(flatten)]
+    pub properties: Map<String, Value>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Schedule {
     pub name: String,
@@ -184,6 +199,10 @@ fn add(
         "AWS::ApiGatewayV2::Route" => parts.routes.push(typed(properties)?),
         "AWS::ApiGatewayV2::Integration" => {
             parts.integrations.insert(id, typed(properties)?);
+        }
+        kind if kind.starts_with("Custom::") => {
+            let custom = Custom { kind: kind.to_owned(), ..typed(properties)? };
+            stack.custom.insert(id, custom);
         }
         kind if UNUSED_TYPES.contains(&kind) => {}
         other => bail!("type {other} is not understood"),

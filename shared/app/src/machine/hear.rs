@@ -139,8 +139,7 @@ impl Machine {
         let (attempt, runner, number) = (message.attempt, &message.runner, message.number);
         let heard = self.runners.hear(attempt, runner, number, &message.report, now).await?;
         let Heard::Unmasked(state) = heard else { return Ok(heard) };
-        let values = self.hand_out.given(attempt).await?.unwrap_or_default();
-        let mask = Mask::of(values.values().map(String::as_str));
+        let mask = self.mask(attempt).await?;
         let mut report = Report { masked: true, ..message.report.clone() };
         if let Some(progress) = &mut report.progress {
             progress.text = mask.text(&progress.text);
@@ -155,6 +154,12 @@ impl Machine {
             report.seam = Some(Seam { at: log.offset, before, end, after });
         }
         Ok(self.runners.hear(attempt, runner, number, &report, now).await?)
+    }
+
+    /// What must not be read in what the attempt's command says.
+    pub(super) async fn mask(&self, attempt: AttemptId) -> Result<Mask, StepError> {
+        let values = self.hand_out.given(attempt).await?.unwrap_or_default();
+        Ok(Mask::of(values.values().map(String::as_str)))
     }
 
     /// The command cannot have the values that its job wants: its attempt ends before it begins.

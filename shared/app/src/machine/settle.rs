@@ -115,6 +115,15 @@ impl Machine {
         };
         let mut bytes = lines.join("\n").into_bytes();
         bytes.push(b'\n');
+        if state.masked {
+            match self.mask(attempt.id).await {
+                Ok(mask) => drop(mask.piece(None, &mut bytes)),
+                Err(error) => {
+                    tracing::warn!(attempt.id = %attempt.id, %error, "the provider's log could not be masked, and is not kept");
+                    return;
+                }
+            }
+        }
         bytes.truncate(192 * 1024);
         let chunk = LogChunk { offset: 0, dropped: 0, bytes };
         if let Err(error) = self.runners.keep_log(state, chunk, self.clock.now()).await {

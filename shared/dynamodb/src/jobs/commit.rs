@@ -55,7 +55,12 @@ pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), Stor
     send(store, writes, counts_at).await
 }
 
-async fn send(store: &Store, writes: Vec<TransactWriteItem>, counts_at: usize) -> Result<(), StoreError> {
+/// Sends a transaction whose write at `counts_at` is refused by a limit, and by nothing else.
+pub(super) async fn send(
+    store: &Store,
+    writes: Vec<TransactWriteItem>,
+    counts_at: usize,
+) -> Result<(), StoreError> {
     for collision in 1.. {
         let sent = store.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
         let Err(error) = sent else { return Ok(()) };

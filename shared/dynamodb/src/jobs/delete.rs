@@ -4,6 +4,7 @@ use app::ports::{JobStore, StoreError};
 use aws_sdk_dynamodb::types::{Delete, DeleteRequest, TransactWriteItem, Update, WriteRequest};
 use domain::job::Job;
 
+use super::commit;
 use crate::{
     Store,
     failure::store_error,
@@ -40,17 +41,14 @@ pub(super) async fn delete(store: &Store, job: &Job) -> Result<(), StoreError> {
         .expression_attribute_values(":minus", n(-1))
         .build()
         .map_err(|error| StoreError::Other(Box::new(error)))?;
-    let sent = store
-        .client
-        .transact_write_items()
-        .transact_items(TransactWriteItem::builder().delete(job_row).build())
-        .transact_items(TransactWriteItem::builder().update(counts).build())
-        .send()
-        .await;
-    match sent {
-        Err(error) if store.job(job.id).await?.is_some() => Err(store_error(error)),
+    let writes = vec![
+        TransactWriteItem::builder().delete(job_row).build(),
+        TransactWriteItem::builder().update(counts).build(),
+    ];
+    match commit::send(store, writes, usize::MAX).await {
+        Err(error) if store.job(job.id).await?.is_some() => Err(error),
         // Done, or somebody deleted it in between: either is what was asked for.
-        Ok(_) | Err(_) => Ok(()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
