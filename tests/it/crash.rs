@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::support::{Stack, User, shell_job};
+use crate::support::{Plan, Stack, User, shell_job};
 
 /// One call of a clean life: the `nth` of its kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ fn is_effect(call: &Value) -> bool {
 
 async fn effects_of_a_clean_life(stack: &Stack, user: &User, marks: &Path) -> Vec<Effect> {
     let before = stack.get(&stack.aws, "/_local/calls").await["last"].as_u64().unwrap_or(0);
-    let id = user.submit(&job(marks)).await;
+    let id = user.submit(&job(stack, marks)).await;
     assert_eq!(user.ended(&id).await["status"], "succeeded");
     stack.rest().await;
     let calls = stack.get(&stack.aws, &format!("/_local/calls?since={before}")).await;
@@ -63,11 +63,12 @@ async fn effects_of_a_clean_life(stack: &Stack, user: &User, marks: &Path) -> Ve
 }
 
 /// The command leaves a mark for each time that it runs.
-fn job(marks: &Path) -> Value {
+fn job(stack: &Stack, marks: &Path) -> Value {
     let script = r#"echo ran >>"$MARKS/$GPU_JOB_ID.$GPU_ATTEMPT"; echo working; sleep 0.3; echo '{"answer":42}' >"$GPU_OUTPUT""#;
+    let model = if stack.cloud("alibaba").is_empty() { "RTX 4090" } else { "T4" };
     shell_job(
         script,
-        json!({ "env": { "MARKS": marks }, "retry": { "max_attempts": 5, "backoff_seconds": 0 } }),
+        json!({ "env": { "MARKS": marks }, "gpu": { "model": model }, "retry": { "max_attempts": 5, "backoff_seconds": 0 } }),
     )
 }
 
@@ -88,7 +89,7 @@ async fn suffer(stack: &Stack, user: &User, marks: &Path, effect: &Effect, mode:
     let mut id = None;
     for _ in 0..5 {
         let answer = user
-            .send(reqwest::Method::POST, "/v1/jobs", Some(&job(marks)), &[("idempotency-key", &key)])
+            .send(reqwest::Method::POST, "/v1/jobs", Some(&job(stack, marks)), &[("idempotency-key", &key)])
             .await;
         if answer.status.as_u16() == 201 {
             id = answer.body["id"].as_str().map(str::to_owned);
@@ -104,7 +105,7 @@ async fn suffer(stack: &Stack, user: &User, marks: &Path, effect: &Effect, mode:
     let hits = stack.clear_faults().await;
     stack.rest().await;
     // Only the cloud can make a machine that no answer tells of.
-    let may_need_sweep = effect.operation == "POST /v2/pods";
+    let may_need_sweep = effect.operation == "POST /v2/pods" || effect.operation == "POST / RunInstances";
     check(stack, user, marks, (&id, &ended), may_need_sweep)
         .await
         .map_err(|why| format!("{why} (struck {hits} times)"))?;
@@ -190,8 +191,8 @@ async fn spend_is_counted_once(stack: &Stack, user: &User) -> Result<(), String>
     }
     let month = this_month(user).await;
     let row = stack.row(&format!("OWNER#{}", user.id), &format!("SPEND#{month}")).await;
-    let counted: f64 =
-        row["USD"]["N"].as_str().and_then(|micros| micros.parse::<f64>().ok()).unwrap_or(0.0) / 1e6;
+    let micros = |currency: &str| row[currency]["N"].as_str().and_then(|micros| micros.parse::<f64>().ok());
+    let counted = (micros("USD").unwrap_or(0.0) + micros("CNY").unwrap_or(0.0)) / 1e6;
     if (counted - told).abs() < 5e-7 {
         Ok(())
     } else {
@@ -206,16 +207,32 @@ async fn this_month(user: &User) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_every_effect_loses_nothing() {
-    let marks = tempfile::tempdir().expect("a folder");
-    let first = Stack::start().await;
-    let user = first.user().await;
-    let effects = effects_of_a_clean_life(&first, &user, marks.path()).await;
+    let effects = suffer_all("runpod", |_| true).await;
     assert!(effects.len() > 20, "only {} effects: {effects:?}", effects.len());
+}
+
+/// What every cloud shares is struck above; here it is this cloud's own calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_every_call_to_alibaba_loses_nothing() {
+    let calls = ["RunInstances", "DeleteInstances", "DescribeInstances"].map(|name| format!("POST / {name}"));
+    let effects = suffer_all("alibaba", |effect| calls.contains(&effect.operation)).await;
+    let struck = |call: &str| effects.iter().any(|effect| effect.operation == call);
+    assert!(struck(&calls[0]) && struck(&calls[1]), "{effects:?}");
+}
+
+/// Each of the cases that are `wanted` of a clean life on one cloud.
+async fn suffer_all(cloud: &str, wanted: impl Fn(&Effect) -> bool) -> Vec<Effect> {
+    let marks = tempfile::tempdir().expect("a folder");
+    let start = || Plan::default().clouds(&[cloud]).start();
+    let first = start().await;
+    let user = first.user().await;
+    let mut effects = effects_of_a_clean_life(&first, &user, marks.path()).await;
+    effects.retain(wanted);
     let cases: Vec<(Effect, &str)> =
         effects.iter().flat_map(|effect| MODES.iter().map(move |mode| (effect.clone(), *mode))).collect();
     let mut stacks = vec![(first, user)];
     for _ in 1..WORKERS {
-        let stack = Stack::start().await;
+        let stack = start().await;
         let user = stack.user().await;
         stacks.push((stack, user));
     }
@@ -246,9 +263,10 @@ async fn a_crash_at_every_effect_loses_nothing() {
         .await;
     let failures: Vec<String> = worked.into_iter().flatten().collect();
     println!(
-        "crash at every effect: {total} cases over {} effects, {} failed",
+        "crash at every effect on {cloud}: {total} cases over {} effects, {} failed",
         effects.len(),
         failures.len()
     );
     assert!(failures.is_empty(), "{} of {total}:\n{}", failures.len(), failures.join("\n\n"));
+    effects
 }

@@ -45,6 +45,25 @@ async fn a_job_succeeds_with_its_log_its_output_and_its_cost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_on_alibaba_to_its_end() {
+    let stack = Plan::default().clouds(&["runpod", "alibaba"]).start().await;
+    let user = stack.user().await;
+    let script = r#"echo "attempt $GPU_ATTEMPT on $GPU_INSTANCE_ID"; echo '{"loss":0.25}' >"$GPU_OUTPUT""#;
+    let only = json!({ "forbidden_providers": ["runpod"], "gpu": { "model": "T4" }, "env": { "TEXT": "it's\ntwo lines" } });
+    let id = user.submit(&shell_job(script, only)).await;
+    let job = user.ended(&id).await;
+    assert_eq!(job["status"], "succeeded", "{job:#}");
+    assert_eq!(job["exit"]["output"], json!({ "loss": 0.25 }));
+    let machines = stack.ecs().await;
+    let [machine] = &machines[..] else { panic!("one machine: {machines:#?}") };
+    let log = user.log(&id).await;
+    assert!(log.contains(&format!("attempt 1 on {}", machine["id"].as_str().unwrap_or_default())), "{log}");
+    let cost = user.get(&format!("/v1/jobs/{id}/cost")).await.expect(200);
+    assert_eq!((&cost["final"], &cost["total"][0]["currency"]), (&json!(true), &json!("CNY")), "{cost:#}");
+    nothing_is_left(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_command_fails_the_job_with_its_exit_code() {
     let stack = Stack::start().await;
     let user = stack.user().await;

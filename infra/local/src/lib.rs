@@ -19,6 +19,7 @@ pub mod permissions;
 pub mod platform;
 mod records;
 pub mod schedule;
+pub mod simulated;
 pub mod stream;
 pub mod table;
 pub mod template;

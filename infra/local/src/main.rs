@@ -1,11 +1,13 @@
 //! `local`: the whole platform on this machine.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use local::simulated::Cloud;
 use local::{Options, Stack};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -22,9 +24,12 @@ usage: local [options]
   --logs DIR            where the functions' output goes
   --frontend DIR        the built frontend (frontend/dist)
   --idle SECONDS        how long a function's process may be idle (30)
-  --no-simclouds        start no simulated clouds
+  --clouds LIST         simulate these: runpod,alibaba,tencent (all of them), or none
+  --no-simclouds        --clouds none
   --test-functions      serve the functions that the recorded Step Functions cases call
-RUNPOD_API_KEY in the environment makes it use RunPod instead of the simulation.
+An account in the environment makes it use that cloud itself, and nothing simulated unless --clouds says so:
+RUNPOD_API_KEY; ALIBABA_ACCESS_KEY_ID, ALIBABA_ACCESS_KEY_SECRET and ALIBABA_REGIONS; TENCENT_SECRET_ID,
+TENCENT_SECRET_KEY, TENCENT_REGION and TENCENT_CLUSTER_ID (docs/gpu-providers.md).
 When everything answers it prints one line `ready {...}` on standard output.";
 
 fn main() -> ExitCode {
@@ -76,6 +81,7 @@ async fn run(options: Options) -> Result<()> {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let mut options = Options { frontend: Some("frontend/dist".into()), ..Options::default() };
+    let mut clouds = None;
     while let Some(name) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{name} needs a value"));
         match name.as_str() {
@@ -93,14 +99,21 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
                 let (name, value) = pair.split_once('=').context("--parameter takes NAME=VALUE")?;
                 options.parameters.insert(name.to_owned(), value.to_owned());
             }
-            "--no-simclouds" => options.clouds = false,
+            "--clouds" => clouds = Some(Cloud::list(&value()?).context("--clouds")?),
+            "--no-simclouds" => clouds = Some(BTreeSet::new()),
             "--test-functions" => options.test_functions = true,
             other => bail!("{other} is not an option"),
         }
     }
-    if let Some(key) = std::env::var("RUNPOD_API_KEY").ok().filter(|key| !key.is_empty()) {
-        options.clouds = false;
-        options.secrets.insert("providers/runpod".to_owned(), key);
+    for cloud in Cloud::ALL {
+        let Some(account) = cloud.account(|name| std::env::var(name).ok())? else { continue };
+        if clouds.as_ref().is_some_and(|clouds| clouds.contains(&cloud)) {
+            bail!("{} is both simulated by --clouds and named in the environment", cloud.name());
+        }
+        // Simulated machines beside real ones would take the real jobs.
+        options.clouds = BTreeSet::new();
+        options.secrets.insert(format!("providers/{}", cloud.name()), account);
     }
+    options.clouds = clouds.unwrap_or(options.clouds);
     Ok(options)
 }

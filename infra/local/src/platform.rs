@@ -1,6 +1,6 @@
 //! Puts the parts together: reads the template, starts what it names, and says where it all answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,6 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use serde::Serialize;
 use serde_json::{Value, json};
-use simclouds::runpod;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -27,6 +26,7 @@ use crate::lambda::{Function, Host};
 use crate::machines::Machines;
 use crate::parameters::Parameters;
 use crate::permissions::Permissions;
+use crate::simulated::{Cloud, Simulations};
 use crate::stream::Follower;
 use crate::table::Dynamodb;
 use crate::template::{self, Account, Protocol, Schedule, Values};
@@ -44,8 +44,8 @@ pub struct Options {
     pub template: PathBuf,
     /// Where the functions' programs are.
     pub functions: PathBuf,
-    /// Whether to start the simulated clouds.
-    pub clouds: bool,
+    /// The clouds that are simulated.
+    pub clouds: BTreeSet<Cloud>,
     /// Whether to serve the small functions that the recorded Step Functions cases call.
     pub test_functions: bool,
     /// How long a function's process may be idle.
@@ -68,7 +68,7 @@ impl Default for Options {
             data: None,
             template: "infra/template.yaml".into(),
             functions: "target/debug".into(),
-            clouds: true,
+            clouds: Cloud::ALL.into(),
             test_functions: false,
             idle: Duration::from_secs(30),
             parameters: BTreeMap::new(),
@@ -94,7 +94,7 @@ pub struct Stack {
     pub ready: Ready,
     pub platform: Arc<Platform>,
     _tasks: JoinSet<()>,
-    _runpod: Option<runpod::Handle>,
+    _simulations: Simulations,
     _lock: Option<File>,
 }
 
@@ -140,9 +140,8 @@ impl Stack {
         }
         let lock = options.data.as_deref().map(lock).transpose()?;
         let account = Account::default();
-        let runpod = if options.clouds { Some(simulate(&options).await?) } else { None };
-        let clouds: BTreeMap<String, String> =
-            runpod.iter().map(|cloud| ("runpod".to_owned(), cloud.url.clone())).collect();
+        let simulations = Simulations::start(&options.clouds, options.data.as_deref()).await?;
+        let clouds = simulations.urls.clone();
         let values = values(&options, &aws_url, &clouds);
         let prefix =
             values.given.get(PREFIX).or_else(|| values.preset.get(PREFIX)).cloned().unwrap_or_default();
@@ -167,9 +166,7 @@ impl Stack {
         let dynamodb =
             Dynamodb::open(file("tables.sqlite").as_deref(), template.tables.values(), meter.clone()).await?;
         let mut secrets = options.secrets.clone();
-        if runpod.is_some() {
-            secrets.insert("providers/runpod".to_owned(), SIMULATED_KEY.to_owned());
-        }
+        secrets.extend(simulations.parameters.clone());
         let parameters =
             Parameters::open(file("parameters.json").as_deref(), &prefix, secrets, account.clone())?;
         let machines = Machines::open(
@@ -254,7 +251,7 @@ impl Stack {
         let ready = Ready { api: api_url, websocket, aws: aws_url, clouds };
         let jobs = if ready.clouds.is_empty() { "the real clouds" } else { "simulated clouds" };
         info!(api = ready.api, aws = ready.aws, jobs, "the stack is up");
-        Ok(Self { ready, platform, _tasks: tasks, _runpod: runpod, _lock: lock })
+        Ok(Self { ready, platform, _tasks: tasks, _simulations: simulations, _lock: lock })
     }
 }
 
@@ -270,20 +267,6 @@ impl Stack {
 
 /// How long a stop waits for what runs.
 const STOPPING: Duration = Duration::from_secs(2);
-
-/// The one key that the simulated RunPod takes.
-const SIMULATED_KEY: &str = "fake-runpod-key";
-
-/// Starts the simulated RunPod.
-async fn simulate(options: &Options) -> Result<runpod::Handle> {
-    let data = options.data.as_ref().map(|data| data.join("clouds/runpod"));
-    if let Some(data) = &data {
-        std::fs::create_dir_all(data).with_context(|| format!("create {}", data.display()))?;
-    }
-    runpod::serve(runpod::Config { data, ..runpod::Config::new(SIMULATED_KEY) })
-        .await
-        .context("simulated RunPod")
-}
 
 /// Has a custom resource made, as a deployment would: with a request that has no address for the answer, so that the
 /// function's result is the answer. What fails a deployment fails the start.

@@ -1,6 +1,7 @@
 //! The stack as a child process, and what a test asks of its edges.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
@@ -21,6 +22,7 @@ pub(crate) struct Plan {
     parameters: Vec<(String, String)>,
     data: Option<PathBuf>,
     ports: Option<(u16, u16)>,
+    clouds: Vec<String>,
 }
 
 impl Default for Plan {
@@ -34,7 +36,7 @@ impl Default for Plan {
             ("OffersFreshSeconds", "1"),
         ];
         let parameters = quick.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { parameters, data: None, ports: None }
+        Self { parameters, data: None, ports: None, clouds: vec!["runpod".to_owned()] }
     }
 }
 
@@ -43,6 +45,12 @@ impl Plan {
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.parameters.retain(|(other, _)| other != name);
         self.parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With these simulated clouds, by name.
+    pub(crate) fn clouds(mut self, names: &[&str]) -> Self {
+        self.clouds = names.iter().map(|name| (*name).to_owned()).collect();
         self
     }
 
@@ -76,7 +84,10 @@ impl Plan {
             .arg("--functions-dir")
             .arg(&binaries)
             .current_dir(&root)
+            .args(["--clouds", &self.clouds.join(",")])
             .env_remove("RUNPOD_API_KEY")
+            .env_remove("ALIBABA_ACCESS_KEY_ID")
+            .env_remove("TENCENT_SECRET_ID")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -107,6 +118,7 @@ impl Plan {
             api: url(&ready["api"]),
             aws: url(&ready["aws"]),
             runpod: url(&ready["clouds"]["runpod"]),
+            clouds: serde_json::from_value(ready["clouds"].clone())?,
             users: AtomicU32::new(0),
         })
     }
@@ -150,6 +162,8 @@ pub(crate) struct Stack {
     pub(crate) aws: String,
     /// The simulated RunPod's own URL.
     pub(crate) runpod: String,
+    /// The own URL of each simulated cloud that was asked for.
+    clouds: BTreeMap<String, String>,
     users: AtomicU32,
 }
 
@@ -167,6 +181,11 @@ impl Stack {
     /// The administrator that the deployment names.
     pub(crate) async fn admin(&self) -> User {
         User::register(self, "admin@example.com").await
+    }
+
+    /// The own URL of a simulated cloud.
+    pub(crate) fn cloud(&self, name: &str) -> &str {
+        self.clouds.get(name).map_or("", String::as_str)
     }
 
     /// `kill -9`: nothing is said to anybody.
@@ -236,14 +255,26 @@ impl Stack {
         self.get(&self.aws, "/_local/status").await["executions"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Every instance that the cloud has, or had.
+    /// Every instance that the simulated RunPod has, or had.
     pub(crate) async fn pods(&self) -> Vec<Value> {
+        if self.runpod.is_empty() {
+            return Vec::new();
+        }
         self.get(&self.runpod, "/_sim/pods").await["pods"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Every instance that the simulated Alibaba Cloud has, or had.
+    pub(crate) async fn ecs(&self) -> Vec<Value> {
+        let Some(url) = self.clouds.get("alibaba") else { return Vec::new() };
+        self.get(url, "/_sim/instances").await["instances"].as_array().cloned().unwrap_or_default()
     }
 
     /// Instances that bill.
     pub(crate) async fn live_pods(&self) -> Vec<String> {
-        let live = self.pods().await.into_iter().filter(|pod| pod["status"] != "TERMINATED");
+        let mut all = self.pods().await;
+        all.extend(self.ecs().await);
+        let gone = |one: &Value| one["status"] == "TERMINATED" || one["status"] == "Released";
+        let live = all.into_iter().filter(|one| !gone(one));
         live.map(|pod| pod["name"].as_str().unwrap_or_default().to_owned()).collect()
     }
 

@@ -140,7 +140,8 @@ fn meant_at(attempt: AttemptId) -> Option<Timestamp> {
 /// below the job's own ceiling, and rounded up: a limit a fraction below the market is no limit but a refusal.
 fn spot_limit(offer: &Offer, ceiling: Option<Money>) -> String {
     let price = offer.price_per_hour;
-    let ceiling = ceiling.filter(|ceiling| ceiling.currency == price.currency).map_or(0, |ceiling| ceiling.micros);
+    let ceiling =
+        ceiling.filter(|ceiling| ceiling.currency == price.currency).map_or(0, |ceiling| ceiling.micros);
     let millis = (price.micros.max(ceiling).max(0) + 999) / 1_000;
     format!("{}.{:03}", millis / 1_000, millis % 1_000)
 }
@@ -154,7 +155,8 @@ impl Provider for Adapter {
     async fn offers(&self) -> Result<Vec<Offer>, ProviderError> {
         let now = self.clock.now();
         let regions = &self.settings.regions;
-        let answers = join_all(regions.iter().map(|region| offers::of_region(&self.client, region, now))).await;
+        let answers =
+            join_all(regions.iter().map(|region| offers::of_region(&self.client, region, now))).await;
         let mut all = Vec::new();
         let mut failed = Vec::new();
         for (region, answer) in regions.iter().zip(answers) {
@@ -255,9 +257,10 @@ fn instance(region: &str, one: &wire::Instance) -> Option<Instance> {
 }
 
 fn recycled(one: &wire::Instance) -> bool {
-    one.operation_locks.list.iter().any(|lock| {
-        lock.lock_reason.as_deref().is_some_and(|why| why.eq_ignore_ascii_case("recycling"))
-    })
+    one.operation_locks
+        .list
+        .iter()
+        .any(|lock| lock.lock_reason.as_deref().is_some_and(|why| why.eq_ignore_ascii_case("recycling")))
 }
 
 fn phase(one: &wire::Instance) -> Phase {

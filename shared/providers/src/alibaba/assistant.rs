@@ -59,7 +59,9 @@ pub(super) async fn last_log(
             }
             other => {
                 let words = [other, result.error_code.as_deref()].map(Option::unwrap_or_default).join(" ");
-                return Err(ProviderError::Unknown(refusal::bounded(&format!("the log was not read: {words}"))));
+                return Err(ProviderError::Unknown(refusal::bounded(&format!(
+                    "the log was not read: {words}"
+                ))));
             }
         }
     }

@@ -82,7 +82,7 @@ fn file(name: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read, process::Command};
+    use std::{io::Read, os::unix::fs::PermissionsExt, process::Command};
 
     use flate2::read::GzDecoder;
 
@@ -110,7 +110,8 @@ mod tests {
         let value = "it's $HOME `id` \\ \"x\"\nGPU_END\nGPU_END_\n\n";
         let env = BTreeMap::from([("VALUE".to_owned(), value.to_owned())]);
         let both: Vec<_> = env.iter().collect();
-        let script = file("env", &exports(&both).unwrap()) + "eval \"$(cat $TMPDIR/env)\"; printf %s. \"$VALUE\"";
+        let script =
+            file("env", &exports(&both).unwrap()) + "eval \"$(cat $TMPDIR/env)\"; printf %s. \"$VALUE\"";
         let output = Command::new("sh").args(["-c", &script]).env("TMPDIR", &folder).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{value}."));
         std::fs::remove_dir_all(folder).unwrap();
@@ -118,9 +119,13 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told() {
-        let noise: String = (0_u64..60_000)
-            .map(|n| char::from(b'!' + u8::try_from(n.wrapping_mul(6_364_136_223_846_793_005) >> 33 & 63).unwrap()))
-            .collect();
+        let mut state = 1_u64;
+        let noise: String = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'!' + u8::try_from(state >> 58).unwrap())
+        })
+        .take(60_000)
+        .collect();
         for (value, told) in [
             (noise, "too large for Alibaba Cloud"),
             ("a".repeat(200_000), "too large"),
@@ -132,6 +137,41 @@ mod tests {
         }
         let env = BTreeMap::from([("A-B".to_owned(), String::new())]);
         assert!(matches!(user_data("busybox", &env), Err(ProviderError::Invalid(_))));
+    }
+
+    /// The runner is heard of a machine that cannot run containers.
+    #[test]
+    fn a_machine_without_the_toolkit_says_so_in_the_runners_protocol() {
+        let folder = std::env::temp_dir().join(format!("gpu-boot-fails-{}", std::process::id()));
+        let bin = folder.join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let docker = "#!/bin/sh\n[ \"$1\" != run ] || { echo 'could not select device driver: it'\\''s not there'; exit 125; }\n";
+        for (name, text) in [("docker", docker), ("curl", "#!/bin/sh\nexit 1\n")] {
+            std::fs::write(bin.join(name), text).unwrap();
+            std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o700)).unwrap();
+        }
+        // In the place of the runner: tells what it would run, and with which of the variables.
+        let runner =
+            r#"eval "set -- $GPU_COMMAND"; printf '%s|%s|%s' "$#" "$1" "${SECRET-unset}" >"$TMPDIR/told""#;
+        let env: BTreeMap<String, String> =
+            BTreeMap::from([("GPU_RUNNER", runner), ("GPU_COMMAND", "'true'"), ("SECRET", "x")])
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+        let script = script("busybox", &env).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let status = Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .env("PATH", path)
+            .env("TMPDIR", &folder)
+            .status()
+            .unwrap();
+        let told = std::fs::read_to_string(folder.join("told")).unwrap();
+        assert!(status.success(), "{status}");
+        assert!(told.starts_with("1|gpu: the container does not start: "), "{told}");
+        assert!(told.contains("could not select device driver") && told.ends_with("|unset"), "{told}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -53,7 +53,9 @@ impl Client {
         let answer = request.send().await.map_err(|error| broken(&error))?;
         let (status, retry_after) = (answer.status().as_u16(), retry_after(&answer));
         let body = read(answer).await?;
+        // An answer is an object; a list would be read as one by the order of its parts.
         if status == 200
+            && body.trim_ascii_start().starts_with(b"{")
             && let Ok(value) = serde_json::from_slice(&body)
         {
             return Ok(value);
@@ -86,10 +88,10 @@ impl Client {
         ];
         // The path is always this one; what stands in for the cloud may be below another.
         let signed = sign::Request { method: "POST", path: "/", query, headers: &headers, body: b"" };
-        let mut authorization =
-            HeaderValue::try_from(signed.authorization(&self.key_id, self.secret.expose())).map_err(
-                |_| ProviderError::Credentials("the access key id has characters that no key has".into()),
-            )?;
+        let mut authorization = HeaderValue::try_from(
+            signed.authorization(&self.key_id, self.secret.expose()),
+        )
+        .map_err(|_| ProviderError::Credentials("the access key id has characters that no key has".into()))?;
         authorization.set_sensitive(true);
         let mut request =
             self.http()?.post(url).timeout(CALL).header(AUTHORIZATION, authorization).body(Vec::new());

@@ -32,7 +32,9 @@ pub(super) async fn of_region(
         .filter_map(|kind| {
             let places = |stock: &Shelves| -> BTreeMap<String, Stock> {
                 let zones = region.zones.keys();
-                zones.filter_map(|zone| Some((zone.clone(), *stock.get(&(zone.clone(), kind.id.clone()))?))).collect()
+                zones
+                    .filter_map(|zone| Some((zone.clone(), *stock.get(&(zone.clone(), kind.id.clone()))?)))
+                    .collect()
             };
             let (on_demand, spot) = (places(&on_demand), places(&spot));
             let wanted = Wanted { kind, on_demand, spot };
@@ -74,7 +76,8 @@ async fn kinds(client: &Client, region: &Region) -> Result<Vec<wire::InstanceTyp
         }
     }
     kinds.retain(|kind| {
-        model(kind).is_some() && (region.instance_types.is_empty() || region.instance_types.contains(&kind.id))
+        model(kind).is_some()
+            && (region.instance_types.is_empty() || region.instance_types.contains(&kind.id))
     });
     Ok(kinds)
 }
@@ -136,7 +139,9 @@ async fn priced(
 fn without<T>(answer: Result<T, ProviderError>) -> Result<Option<T>, ProviderError> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(ProviderError::Invalid(words) | ProviderError::Capacity(words) | ProviderError::NotFound(words)) => {
+        Err(
+            ProviderError::Invalid(words) | ProviderError::Capacity(words) | ProviderError::NotFound(words),
+        ) => {
             tracing::debug!(provider = NAME, words, "no price, so no offer");
             Ok(None)
         }

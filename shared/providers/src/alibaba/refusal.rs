@@ -97,7 +97,9 @@ pub(super) fn of_answer(
     retry_after: Option<Duration>,
     hide: impl Fn(String) -> String,
 ) -> ProviderError {
-    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+    // A list would be read as a problem by the order of its parts.
+    let object = body.trim_ascii_start().starts_with(b"{");
+    let Some(problem) = serde_json::from_slice::<Problem>(body).ok().filter(|_| object) else {
         let said = hide(bounded(&format!("{status}: {}", String::from_utf8_lossy(body))));
         return ProviderError::Unknown(said);
     };
@@ -204,7 +206,9 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_of_the_cloud_is_no_refusal() {
-        for body in ["<html>Bad Gateway</html>", "", "[]", r#"{"Message":"no code"}"#] {
+        for body in
+            ["<html>Bad Gateway</html>", "", "[]", r#"["Throttling", "x"]"#, r#"{"Message":"no code"}"#]
+        {
             assert_eq!(kind(&of_answer(403, body.as_bytes(), None, |words| words)), "unknown", "{body}");
         }
     }

@@ -39,9 +39,8 @@ impl Settings {
     /// Reads the parameter's text. `Err` names the field that is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         // The parser's own words may quote the text, so only the place is told.
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            format!("it is not JSON (line {}, column {})", error.line(), error.column())
-        })?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|error| format!("it is not JSON (line {}, column {})", error.line(), error.column()))?;
         let fields = Fields::of(&value, "")?;
         fields.know(&["access_key_id", "access_key_secret", "regions"])?;
         let list = fields.list("regions")?;
@@ -138,9 +137,9 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn of(value: &'a Value, path: &'a str) -> Result<Self, String> {
-        let map = value.as_object().ok_or_else(|| {
-            format!("{} is not an object", if path.is_empty() { "it" } else { path })
-        })?;
+        let map = value
+            .as_object()
+            .ok_or_else(|| format!("{} is not an object", if path.is_empty() { "it" } else { path }))?;
         Ok(Self { map, path })
     }
 
@@ -161,7 +160,8 @@ impl<'a> Fields<'a> {
 
     fn text(&self, name: &str) -> Result<String, String> {
         let value = self.get(name).ok_or_else(|| format!("{} is missing", self.named(name)))?;
-        let text = value.as_str().map(str::trim).ok_or_else(|| format!("{} is not a text", self.named(name)))?;
+        let text =
+            value.as_str().map(str::trim).ok_or_else(|| format!("{} is not a text", self.named(name)))?;
         if text.is_empty() { Err(format!("{} is empty", self.named(name))) } else { Ok(text.to_owned()) }
     }
 

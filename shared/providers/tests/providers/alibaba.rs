@@ -37,6 +37,7 @@ const ZONE: &str = "cn-hangzhou-i";
 struct Now;
 
 impl Clock for Now {
+    #[expect(clippy::disallowed_methods, reason = "the simulation has the real time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -88,10 +89,12 @@ impl Ecs {
 
     /// As the account's owner calls it, not as our adapter does: a signature of its own.
     async fn call(&self, action: &str, query: &[(&str, &str)]) -> Value {
-        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        });
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").unwrap();
+                text
+            })
+        };
         let mut query = query.to_vec();
         query.sort_unstable();
         let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -101,17 +104,19 @@ impl Ecs {
             ("host", self.simulation.url.trim_start_matches("http://").to_owned()),
             ("x-acs-action", action.to_owned()),
             ("x-acs-content-sha256", body.clone()),
-            ("x-acs-date", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            ("x-acs-date", Now.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             ("x-acs-signature-nonce", Uuid::new_v4().to_string()),
             ("x-acs-version", "2014-05-26".to_owned()),
         ];
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = lines.concat();
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let canonical = format!("POST\n/\n{query}\n{lines}\n{names}\n{body}");
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical.as_bytes()))).as_bytes());
         let signature = hex(&mac.finalize().into_bytes());
-        let said = format!("ACS3-HMAC-SHA256 Credential={KEY_ID},SignedHeaders={names},Signature={signature}");
+        let said =
+            format!("ACS3-HMAC-SHA256 Credential={KEY_ID},SignedHeaders={names},Signature={signature}");
         let mut request = self.http.post(format!("{}/?{query}", self.simulation.url));
         for (name, value) in headers.iter().skip(1) {
             request = request.header(*name, value);
@@ -242,23 +247,27 @@ fn offer(spot: bool) -> Offer {
     }
 }
 
-/// An attempt that was meant a moment ago.
-fn fresh() -> AttemptId {
-    AttemptId::new(Uuid::now_v7())
+/// An attempt that was meant at this moment.
+fn meant(at: Timestamp) -> AttemptId {
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, u64::try_from(at.as_second()).unwrap(), 0);
+    AttemptId::new(Uuid::new_v7(time))
 }
 
 #[tokio::test]
 async fn a_launch_that_is_repeated_makes_no_second_instance() {
     let cloud = Ecs::start().await;
     let provider = cloud.provider();
-    let launch = Launch { attempt: fresh(), ..launch(1, offer(false)) };
+    let launch = Launch { attempt: meant(Now.now()), ..launch(1, offer(false)) };
     let made = provider.launch(&launch).await.unwrap();
     assert_eq!(provider.launch(&launch).await.unwrap().handle, made.handle);
 
     // Something else under the same token is refused: the caller has to look.
     let other = Launch { release_at: "2026-01-01T00:00:00Z".parse().unwrap(), ..launch.clone() };
     let error = provider.launch(&other).await.unwrap_err();
-    assert!(matches!(&error, ProviderError::Unknown(why) if why.contains("IdempotentParameterMismatch")), "{error:?}");
+    assert!(
+        matches!(&error, ProviderError::Unknown(why) if why.contains("IdempotentParameterMismatch")),
+        "{error:?}"
+    );
     let found = provider.find(launch.attempt, &launch.offer).await.unwrap();
     assert_eq!(found.iter().map(|one| &one.handle).collect::<Vec<_>>(), [&made.handle]);
     assert_eq!(cloud.live().await, 1);
@@ -278,9 +287,13 @@ async fn a_job_runs_on_the_machine_and_its_runner_is_heard() {
         job_id: "job_1".to_owned(),
         attempt: 1,
         token: runner::Token::new("fake-token"),
-        command: ["sh", "-c", r#"printf '%s' "$GREETING${GPU_ENV-}$GPU_INSTANCE_ID" >"$GPU_OUTPUT"; echo hello"#]
-            .map(str::to_owned)
-            .to_vec(),
+        command: [
+            "sh",
+            "-c",
+            r#"printf '%s' "$GREETING${GPU_ENV-}$GPU_INSTANCE_ID" >"$GPU_OUTPUT"; echo hello"#,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         timeout_seconds: 60,
         checkpoint_dir: "/tmp/gpu-checkpoint".to_owned(),
     };
@@ -410,7 +423,15 @@ async fn create() {
         launch.release_at = "2026-06-01T14:00:59Z".parse().unwrap();
         launch.spec.disk_gib = 40;
         let made = provider.launch(&launch).await.unwrap();
-        assert_eq!(made, Instance { handle: handle("i-bp1"), attempt: Some(attempt(1)), created_at: None, phase: Phase::Starting });
+        assert_eq!(
+            made,
+            Instance {
+                handle: handle("i-bp1"),
+                attempt: Some(attempt(1)),
+                created_at: None,
+                phase: Phase::Starting
+            }
+        );
     }
     let seen = peer.seen();
     let [on_demand, spot] = &seen[..] else { panic!("two requests") };
@@ -429,7 +450,13 @@ async fn create() {
     ];
     let other_tag = ["Tag.2.Key", "Tag.2.Value"];
     assert_as_recorded(spot, "run_spot", &ours, &["UserData"], &other_tag);
-    assert_as_recorded(on_demand, "run", &ours, &["UserData"], &[other_tag[0], other_tag[1], "SpotPriceLimit"]);
+    assert_as_recorded(
+        on_demand,
+        "run",
+        &ours,
+        &["UserData"],
+        &[other_tag[0], other_tag[1], "SpotPriceLimit"],
+    );
 }
 
 #[tokio::test]
@@ -460,9 +487,7 @@ async fn the_cloud_gives_a_forgotten_instance_back() {
     let peer = Peer::start(|seen| (200, vec![], answer(seen))).await;
     let provider = noon(&peer.url);
     // Meant twenty minutes before noon: a repeat says what the first call said.
-    let meant: Timestamp = "2026-06-01T11:40:30Z".parse().unwrap();
-    let time = uuid::Timestamp::from_unix(uuid::NoContext, u64::try_from(meant.as_second()).unwrap(), 0);
-    let old = AttemptId::new(Uuid::new_v7(time));
+    let old = meant("2026-06-01T11:40:30Z".parse().unwrap());
     let cases = [
         (attempt(1), "2026-06-01T14:30:45Z", "2026-06-01T14:30:00Z"),
         (attempt(1), "2026-06-01T12:10:00Z", "2026-06-01T13:00:00Z"),
@@ -523,7 +548,13 @@ async fn look_list_delete_log_and_market() {
         })
         .collect();
     assert_eq!(spot, BTreeSet::from(["NoSpot".to_owned(), "SpotAsPriceGo".to_owned()]));
-    assert_as_recorded(&of("DescribePrice")[0], "price", &[], &[], &["SystemDisk.Category", "SystemDisk.Size"]);
+    assert_as_recorded(
+        &of("DescribePrice")[0],
+        "price",
+        &[],
+        &[],
+        &["SystemDisk.Category", "SystemDisk.Size"],
+    );
     let since = [("StartTime", "2026-06-01T08:00:00Z")];
     assert_as_recorded(&of("DescribeSpotPriceHistory")[0], "history", &since, &[], &["ZoneId"]);
 }
@@ -558,7 +589,8 @@ async fn a_list_goes_to_its_last_page() {
             Some(_) => (3, ""),
         };
         let tags = json!({"Tag": [{"TagKey": "gpu-attempt", "TagValue": attempt(number).to_string()}]});
-        let one = json!({"InstanceId": format!("i-{number}"), "Tags": tags, "CreationTime": "2026-06-01T12:00Z"});
+        let one =
+            json!({"InstanceId": format!("i-{number}"), "Tags": tags, "CreationTime": "2026-06-01T12:00Z"});
         (200, vec![], json!({"Instances": {"Instance": [one]}, "NextToken": next}).to_string())
     })
     .await;
