@@ -100,7 +100,8 @@ pub(super) async fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Resu
     }
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let plan = cloud.faults.meet(&label, &target, request.body());
-    let perform = |turn: Turn| match act(cloud, &signed, &parameters, turn) {
+    // Prices are never stale and nothing is booted here: a turn changes nothing.
+    let perform = |_: Turn| match act(cloud, &signed, &parameters) {
         Ok(body) => respond(body),
         Err(refusal) => refusal.answer(),
     };
@@ -188,12 +189,11 @@ fn listed(value: &mut Value) {
     }
 }
 
-fn act(cloud: &Arc<Cloud>, signed: &Signed, asked: &Parameters, turn: Turn) -> Result<Value, Refusal> {
+fn act(cloud: &Cloud, signed: &Signed, asked: &Parameters) -> Result<Value, Refusal> {
     let region = signed.region.as_deref().unwrap_or_default();
     if signed.service == "tke" {
         tke::act(cloud, &signed.action, region, asked)
     } else {
-        tracing::debug!(lag_ms = turn.lag_ms, "prices are never stale");
         cvm::act(&cloud.lock(), &signed.action, region, asked)
     }
 }

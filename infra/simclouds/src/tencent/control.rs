@@ -106,7 +106,7 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
         (&Method::POST, ["stock"]) => {
             let Stock { instance_type, zone, count } = body(request)?;
             let mut account = cloud.lock();
-            for place in meant(cloud, &account.market, instance_type.as_deref(), zone.as_deref())? {
+            for place in meant(&account.market, instance_type.as_deref(), zone.as_deref())? {
                 account.market.shelf_mut(place).count = count;
             }
             drop(account);
@@ -195,7 +195,6 @@ fn kill(cloud: &Cloud, id: &str, how: &Loss) -> Result<Value, Error> {
 
 /// The types in zones that a test names; both named, also one that has never been on sale there.
 fn meant(
-    cloud: &Cloud,
     market: &super::market::Market,
     kind: Option<&str>,
     zone: Option<&str>,
@@ -207,7 +206,6 @@ fn meant(
     if let (Some(kind), Some(zone)) = (kind, zone) {
         return Ok(vec![(kind, zone)]);
     }
-    tracing::debug!(region = cloud.region, "all places that fit");
     Ok(market
         .shelves
         .keys()
@@ -223,7 +221,7 @@ fn prices(cloud: &Cloud, wanted: &Prices) -> Result<(), Error> {
         return Err(Error::Wrong("a price is not negative".to_owned()));
     }
     let mut account = cloud.lock();
-    let places = meant(cloud, &account.market, wanted.instance_type.as_deref(), wanted.zone.as_deref())?;
+    let places = meant(&account.market, wanted.instance_type.as_deref(), wanted.zone.as_deref())?;
     for place in places {
         let shelf = account.market.shelf_mut(place);
         shelf.on_demand = wanted.on_demand_micros_per_s.unwrap_or(shelf.on_demand);

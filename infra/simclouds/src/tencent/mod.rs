@@ -230,13 +230,13 @@ impl Cloud {
         }
         let answer = match plan {
             None => Ok((voice.perform)(usual)),
-            Some(plan) => self.suffer(plan, voice, usual),
+            Some(plan) => Self::suffer(plan, voice, usual),
         };
         note(answer.as_ref().ok().map(|response| response.status().as_u16()), mode);
         answer
     }
 
-    fn suffer(&self, plan: &Plan, voice: &Voice<'_>, usual: Turn) -> Result<Response<Body>, Dropped> {
+    fn suffer(plan: &Plan, voice: &Voice<'_>, usual: Turn) -> Result<Response<Body>, Dropped> {
         let perform = voice.perform;
         match plan.mode {
             Mode::FailBefore => Ok((voice.failure)(plan.status)),

@@ -128,3 +128,62 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    const FIXTURE: &str = include_str!("../../tests/fixtures/tencent.json");
+
+    fn recorded() -> Vec<(Request<Bytes>, Key, Timestamp)> {
+        let all: Value = serde_json::from_str(FIXTURE).unwrap();
+        let each = all["requests"].as_array().unwrap().iter().map(|one| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let mut request =
+                Request::builder().method(text(&one["method"]).as_str()).uri(text(&one["target"]));
+            for header in one["headers"].as_array().unwrap() {
+                request = request.header(text(&header[0]), text(&header[1]));
+            }
+            let request = request.body(Bytes::from(text(&one["body"]))).unwrap();
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            let id = authorization.split_once("Credential=").unwrap().1.split_once('/').unwrap().0.to_owned();
+            let at = request.headers()["x-tc-timestamp"].to_str().unwrap().parse().unwrap();
+            (request, Key { id, secret: text(&one["secret"]) }, Timestamp::from_second(at).unwrap())
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn what_the_official_client_signs_is_accepted() {
+        for (request, key, at) in recorded() {
+            let signed = verify(&request, &key, at).unwrap();
+            assert_eq!(signed.action, request.headers()["x-tc-action"].to_str().unwrap());
+            assert_eq!(signed.region.as_deref(), Some("ap-guangzhou"));
+        }
+    }
+
+    #[test]
+    fn whatever_is_changed_is_refused() {
+        let code = |request: &Request<Bytes>, key: &Key, at| verify(request, key, at).unwrap_err().code;
+        for (request, key, at) in recorded() {
+            let stale = at + SignedDuration::from_secs(301);
+            assert_eq!(code(&request, &key, stale), "AuthFailure.SignatureExpire");
+            let other = Key { id: "AKIDother".to_owned(), ..key.clone() };
+            assert_eq!(code(&request, &other, at), "AuthFailure.SecretIdNotFound");
+            let wrong = Key { secret: "wrong".to_owned(), ..key.clone() };
+            assert_eq!(code(&request, &wrong, at), "AuthFailure.SignatureFailure");
+            for (header, value) in [("content-type", "text/plain"), ("host", "127.0.0.1:1")] {
+                let mut changed = request.clone();
+                changed.headers_mut().insert(header, value.parse().unwrap());
+                assert_eq!(code(&changed, &key, at), "AuthFailure.SignatureFailure");
+            }
+            let mut changed = request.clone();
+            *changed.body_mut() = Bytes::from_static(b"{}");
+            assert_eq!(code(&changed, &key, at), "AuthFailure.SignatureFailure");
+            let mut bare = request.clone();
+            bare.headers_mut().remove("authorization");
+            assert_eq!(code(&bare, &key, at), "AuthFailure.InvalidAuthorization");
+        }
+    }
+}

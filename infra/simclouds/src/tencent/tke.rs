@@ -3,7 +3,6 @@
 use super::Cloud;
 use super::api::Parameters;
 use super::error::Refusal;
-use super::kube::store::Kind;
 use serde_json::{Value, json};
 
 pub(super) const ACTIONS: &[(&str, &[&str])] = &[
@@ -95,8 +94,7 @@ pub(super) fn act(cloud: &Cloud, action: &str, region: &str, asked: &Parameters)
         }
         "DescribeClusterInstances" => {
             cluster()?;
-            let pods = cloud.lock().store.of(Kind::Pod).count();
-            tracing::debug!(pods, "super nodes are no instances");
+            // Super nodes are no instances.
             Ok(json!({"TotalCount": 0, "InstanceSet": [], "Errors": []}))
         }
         _ => Err(Refusal::new("InvalidAction", "The request action is invalid or not found.")),

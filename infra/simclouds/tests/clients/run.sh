@@ -22,11 +22,16 @@ if ! "$cache/venv/bin/python" -c 'import alibabacloud_ecs20140526, aliyunsdkecs'
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check \
         alibabacloud-ecs20140526==7.11.8 aliyun-python-sdk-ecs==4.24.83
 fi
+if ! "$cache/venv/bin/python" -c 'import tencentcloud.tke, tencentcloud.cvm, kubernetes' 2>/dev/null; then
+    echo "installing tencentcloud-sdk-python-tke 3.1.193, tencentcloud-sdk-python-cvm 3.1.178 and kubernetes 37.0.1"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check tencentcloud-sdk-python-common==3.1.195 \
+        tencentcloud-sdk-python-tke==3.1.193 tencentcloud-sdk-python-cvm==3.1.178 kubernetes==37.0.1
+fi
 
 cargo build --quiet --manifest-path "$root/Cargo.toml" -p simclouds
 ready=$(mktemp)
 "${CARGO_TARGET_DIR:-$root/target}/debug/simclouds" --key rpa_FAKEKEYFORTESTS \
-    --alibaba-key LTAIFAKEFORTESTS:FAKESECRETFORTESTS > "$ready" &
+    --alibaba-key LTAIFAKEFORTESTS:FAKESECRETFORTESTS --tencent-key AKIDFAKEFORTESTS:FAKEKEYFORTESTS > "$ready" &
 cloud=$!
 trap 'kill "$cloud" 2>/dev/null || true; wait "$cloud" 2>/dev/null || true; rm -f "$ready"' EXIT INT TERM
 until [ -s "$ready" ]; do
@@ -48,4 +53,10 @@ ALIBABA_KEY_ID=LTAIFAKEFORTESTS
 ALIBABA_KEY_SECRET=FAKESECRETFORTESTS
 export ALIBABA_URL ALIBABA_KEY_ID ALIBABA_KEY_SECRET
 "$cache/venv/bin/python" -W ignore "$here/alibaba.py"
+
+TENCENT_URL=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).tencent.url' "$ready")
+TENCENT_SECRET_ID=AKIDFAKEFORTESTS
+TENCENT_SECRET_KEY=FAKEKEYFORTESTS
+export TENCENT_URL TENCENT_SECRET_ID TENCENT_SECRET_KEY
+"$cache/venv/bin/python" -W ignore "$here/tencent.py"
 echo "official clients: ok"

@@ -402,7 +402,7 @@ impl Cloud {
         if deleted.into_iter().any(|why| matches!(why, Why::Deleted | Why::Lost)) {
             remove::forget_pod(&mut account, uid);
         } else {
-            shown::ended(&mut account, key, way.ended(), why, &stamp(now));
+            shown::ended(&mut account, key, way.ended(), why);
             let pod = account.store.get(key).map(|pod| Value::clone(pod)).unwrap_or(json!({}));
             let outcome =
                 if pod["status"]["phase"] == "Succeeded" { Outcome::Succeeded } else { Outcome::Failed };

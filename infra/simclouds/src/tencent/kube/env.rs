@@ -103,7 +103,7 @@ fn expand(text: &str, env: &Environment) -> String {
             let name = &rest[1..=end];
             match env.get(name) {
                 Some(value) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
+                None => out.extend(["$(", name, ")"]),
             }
             rest = &rest[end + 2..];
         } else {

@@ -178,8 +178,8 @@ fn stream(watch: Watch) -> impl Stream<Item = Result<Bytes, Infallible>> + Send 
     futures::stream::unfold(watch, async |mut watch| {
         loop {
             if !watch.pending.is_empty() {
-                let lines: String = watch.pending.drain(..).map(|event| format!("{event}\n")).collect();
-                return Some((Ok(lines.into()), watch));
+                let lines: Vec<String> = watch.pending.drain(..).map(|event| event.to_string()).collect();
+                return Some((Ok((lines.join("\n") + "\n").into()), watch));
             }
             if watch.over {
                 return None;

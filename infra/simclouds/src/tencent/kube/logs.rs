@@ -29,7 +29,7 @@ impl Form {
         let mut text = String::new();
         for line in lines {
             if self.timestamps {
-                text.push_str(&format!("{:.9} ", line.ts));
+                text.extend([format!("{:.9}", line.ts).as_str(), " "]);
             }
             text.push_str(&line.text);
             text.push('\n');

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 pub(crate) const GPU_TYPE: &str = "eks.tke.cloud.tencent.com/gpu-type";
 pub(crate) const GPU_COUNT: &str = "eks.tke.cloud.tencent.com/gpu-count";
+const CPUS: &str = "eks.tke.cloud.tencent.com/cpu";
+const MEMORY: &str = "eks.tke.cloud.tencent.com/mem";
 pub(crate) const SPOT: &str = "eks.tke.cloud.tencent.com/spot-pod";
 const ZONES: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 const KIND: &str = "node.kubernetes.io/instance-type";
@@ -48,7 +50,7 @@ pub(crate) fn need(pod: &Value, region: &str) -> Result<Need, String> {
             if !KINDS.iter().any(|kind| kind.gpu == gpu && !gpu.is_empty()) {
                 return Err(format!("unsupported gpu-type {gpu:?}"));
             }
-            kinds.extend(smallest(gpu, count, spec));
+            kinds.extend(specification(gpu, count, pod));
         }
         if kinds.is_empty() {
             return Err(format!(
@@ -76,8 +78,11 @@ pub(crate) fn need(pod: &Value, region: &str) -> Result<Need, String> {
     Ok(Need { kinds, zones })
 }
 
-/// Those with exactly so many GPUs that have the CPUs and the memory.
-fn smallest(gpu: &str, count: u32, spec: &Value) -> Vec<&'static str> {
+/// The one that the annotations name by CPUs and memory, or the smallest that has what is requested. A larger one, and
+/// dearer, is not given instead when that is sold out.
+fn specification(gpu: &str, count: u32, pod: &Value) -> Option<&'static str> {
+    let (spec, notes) = (&pod["spec"], &pod["metadata"]["annotations"]);
+    let named = |name: &str| notes[name].as_str().map(str::to_owned);
     let sum = |name: &str| {
         let each = spec["containers"].as_array().into_iter().flatten();
         let each =
@@ -85,13 +90,15 @@ fn smallest(gpu: &str, count: u32, spec: &Value) -> Vec<&'static str> {
         each.sum::<f64>()
     };
     let (cpus, memory) = (sum("cpu"), sum("memory") / 1_073_741_824.0);
-    let fits = KINDS.iter().filter(|kind| {
+    let mut fits = KINDS.iter().filter(|kind| {
         kind.gpu == gpu
             && kind.gpus == count
             && cpus <= f64::from(kind.cpus)
             && memory <= f64::from(kind.memory_gib)
+            && named(CPUS).is_none_or(|text| text == kind.cpus.to_string())
+            && named(MEMORY).is_none_or(|text| text == format!("{}Gi", kind.memory_gib))
     });
-    fits.map(|kind| kind.id).collect()
+    fits.next().map(|kind| kind.id)
 }
 
 fn zones(spec: &Value, region: &str) -> Result<Vec<&'static str>, String> {
@@ -115,7 +122,7 @@ fn labels(spec: &Value, label: &str) -> Option<Vec<String>> {
         return Some(vec![one.to_owned()]);
     }
     let terms = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
-    let matching = terms.as_array()?.iter().flat_map(|term| term["matchExpressions"].as_array());
+    let matching = terms.as_array()?.iter().filter_map(|term| term["matchExpressions"].as_array());
     let wanted = matching.flatten().find(|one| one["key"] == label && one["operator"] == "In")?;
     let values = wanted["values"].as_array()?.iter();
     Some(values.filter_map(Value::as_str).map(str::to_owned).collect())
@@ -139,8 +146,18 @@ mod tests {
     #[test]
     fn the_first_type_asked_for_comes_first() {
         let need = need(&pod("V100,T4", "1", json!({})), "ap-guangzhou").unwrap();
-        assert_eq!(need.kinds, ["GN10X.2XLARGE40", "GN7.2XLARGE32", "GN7.5XLARGE80"]);
+        assert_eq!(need.kinds, ["GN10X.2XLARGE40", "GN7.2XLARGE32"]);
         assert_eq!(need.zones.len(), 3);
+    }
+
+    #[test]
+    fn cpus_and_memory_name_the_specification() {
+        let mut large = pod("T4", "1", json!({}));
+        large["metadata"]["annotations"][CPUS] = "20".into();
+        large["metadata"]["annotations"][MEMORY] = "80Gi".into();
+        assert_eq!(need(&large, "ap-guangzhou").unwrap().kinds, ["GN7.5XLARGE80"]);
+        large["metadata"]["annotations"][MEMORY] = "81Gi".into();
+        assert!(need(&large, "ap-guangzhou").is_err());
     }
 
     #[test]

@@ -23,9 +23,8 @@ impl Query {
 
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.text(name) {
-            None => Ok(false),
             Some("true" | "True" | "1") => Ok(true),
-            Some("false" | "False" | "0") => Ok(false),
+            None | Some("false" | "False" | "0") => Ok(false),
             Some(text) => {
                 Err(Refusal::bad(format!("{name}: Invalid value: \"{text}\": must be true or false")))
             }

@@ -3,6 +3,20 @@
 use super::status::Refusal;
 use serde_json::Value;
 
+/// What a field selector may name.
+const KNOWN: [&str; 10] = [
+    "metadata.name",
+    "metadata.namespace",
+    "status.phase",
+    "spec.nodeName",
+    "status.successful",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.kind",
+    "reason",
+    "type",
+];
+
 #[derive(Clone, Debug)]
 enum Term {
     Is(String, String),
@@ -27,18 +41,6 @@ impl Selector {
             )
         };
         let fields = read(fields, "field")?;
-        const KNOWN: [&str; 10] = [
-            "metadata.name",
-            "metadata.namespace",
-            "status.phase",
-            "spec.nodeName",
-            "status.successful",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.kind",
-            "reason",
-            "type",
-        ];
         for field in &fields {
             match field {
                 Term::Is(name, _) | Term::IsNot(name, _) if KNOWN.contains(&name.as_str()) => {}

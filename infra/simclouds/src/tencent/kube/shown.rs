@@ -135,7 +135,7 @@ pub(crate) fn disrupted(account: &mut Account, key: &Key, message: &str) {
     account.event(key, "SpotPodInterruption", message, true);
 }
 
-pub(crate) fn ended(account: &mut Account, key: &Key, ended: Option<&[Ended]>, why: Option<Why>, now: &str) {
+pub(crate) fn ended(account: &mut Account, key: &Key, ended: Option<&[Ended]>, why: Option<Why>) {
     account.store.change(key, |pod| {
         let clean = ended.is_some_and(|all| all.iter().all(|one| one.code == 0)) && why.is_none();
         pod["status"]["phase"] = if clean { "Succeeded" } else { "Failed" }.into();
@@ -175,6 +175,5 @@ pub(crate) fn ended(account: &mut Account, key: &Key, ended: Option<&[Ended]>, w
         if let Some(meta) = pod["metadata"].as_object_mut() {
             meta.remove("finalizers");
         }
-        tracing::debug!(at = now, "a pod ended");
     });
 }

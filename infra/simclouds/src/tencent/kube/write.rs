@@ -178,7 +178,7 @@ fn secret(object: &mut Value, causes: &mut Vec<Cause>) {
         fields.remove("stringData");
     }
     for (name, value) in object["data"].as_object().into_iter().flatten() {
-        if !value.as_str().is_some_and(|text| STANDARD.decode(text).is_ok()) {
+        if value.as_str().is_none_or(|text| STANDARD.decode(text).is_err()) {
             causes.push(Cause::invalid(format!("data[{name}]"), &json!("***"), "illegal base64 data"));
         }
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
