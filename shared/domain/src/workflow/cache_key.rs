@@ -65,7 +65,9 @@ fn hash(value: &Value, hasher: &mut Sha256) {
         }
         Value::Array(items) => {
             start(b'l', items.len());
-            items.iter().for_each(|item| hash(item, hasher));
+            for item in items {
+                hash(item, hasher);
+            }
         }
         Value::Object(fields) => {
             start(b'o', fields.len());

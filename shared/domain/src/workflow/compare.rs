@@ -6,10 +6,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{
-    NodeStatus,
-    errors::join,
-};
+use super::{NodeStatus, errors::join};
 use crate::money::Money;
 
 /// What is compared of a node.
@@ -59,7 +56,12 @@ pub fn values(left: &Value, right: &Value) -> BTreeMap<String, Difference<Value>
 /// The most differences between two values that are told.
 pub const MOST: usize = 500;
 
-fn walk(path: &str, left: Option<&Value>, right: Option<&Value>, found: &mut BTreeMap<String, Difference<Value>>) {
+fn walk(
+    path: &str,
+    left: Option<&Value>,
+    right: Option<&Value>,
+    found: &mut BTreeMap<String, Difference<Value>>,
+) {
     if left == right || found.len() >= MOST {
         return;
     }

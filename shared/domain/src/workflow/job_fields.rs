@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -150,7 +150,11 @@ impl<'a> Reader<'a> {
                     .iter()
                     .enumerate()
                     .map(|(at, word)| {
-                        if has_template(word) { "x".into() } else { self.text(&format!("{name}[{at}]"), word) }
+                        if has_template(word) {
+                            "x".into()
+                        } else {
+                            self.text(&format!("{name}[{at}]"), word)
+                        }
                     })
                     .collect();
             }
@@ -171,7 +175,8 @@ impl<'a> Reader<'a> {
                 }
             }
             Some(value) if !has_template(value) => {
-                self.errors.add(join(self.path, name), format!("is {}; expected an object of texts", a(value)));
+                self.errors
+                    .add(join(self.path, name), format!("is {}; expected an object of texts", a(value)));
             }
             _ => {}
         }
@@ -181,7 +186,10 @@ impl<'a> Reader<'a> {
         let Some(value) = self.fields.get("gpu") else { return };
         let Value::Object(given) = value else {
             if !has_template(value) {
-                self.errors.add(join(self.path, "gpu"), format!("is {}; expected {{model, count, memory_gib}}", a(value)));
+                self.errors.add(
+                    join(self.path, "gpu"),
+                    format!("is {}; expected {{model, count, memory_gib}}", a(value)),
+                );
             }
             return;
         };
@@ -206,7 +214,8 @@ impl<'a> Reader<'a> {
         let path = join(self.path, "retry");
         let names = ["max_attempts", "on", "exit_codes", "backoff_seconds"];
         for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
-            self.errors.add(join(&path, name), format!("is not a field of retry; there are {}", names.join(", ")));
+            self.errors
+                .add(join(&path, name), format!("is not a field of retry; there are {}", names.join(", ")));
         }
         let mut reader = Reader { fields: given, path: &path, errors: &mut *self.errors };
         reader.take("max_attempts", &mut spec.retry.max_attempts);
@@ -245,8 +254,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-use serde::Deserialize as _;
-
 /// A job's fields with the values of a scope, as a submission takes them. Where a job has a text, a number goes in as one
 /// and an object as JSON.
 ///
@@ -276,7 +283,9 @@ fn texts(value: Value) -> Value {
     let text = |value| Value::String(as_text(value));
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(text).collect()),
-        Value::Object(fields) => Value::Object(fields.into_iter().map(|(key, value)| (key, text(value))).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(key, value)| (key, text(value))).collect())
+        }
         Value::Null => Value::Null,
         other => text(other),
     }

@@ -80,12 +80,22 @@ impl NodeStatus {
     ///
     /// # Errors
     /// If there is no such change; to become what it is already is none.
-    pub const fn become_(self, to: Self) -> Result<Self, IllegalChange> {
+    pub const fn change(self, to: Self) -> Result<Self, IllegalChange> {
         let is_legal = match self {
-            Self::Waiting => matches!(to, Self::Ready | Self::Skipped | Self::Cancelled | Self::UpstreamFailed),
+            Self::Waiting => {
+                matches!(to, Self::Ready | Self::Skipped | Self::Cancelled | Self::UpstreamFailed)
+            }
             // Succeeded without running: a condition that held, or an output that was kept.
             Self::Ready => {
-                matches!(to, Self::Running | Self::Succeeded | Self::Failed | Self::TimedOut | Self::Skipped | Self::Cancelled)
+                matches!(
+                    to,
+                    Self::Running
+                        | Self::Succeeded
+                        | Self::Failed
+                        | Self::TimedOut
+                        | Self::Skipped
+                        | Self::Cancelled
+                )
             }
             // Ready again: another try.
             Self::Running => {
@@ -194,7 +204,9 @@ impl Counts {
         match stop {
             Some(Stop::TimedOut) if self.cancelled > 0 => RunStatus::TimedOut,
             Some(Stop::Cancelled) if self.cancelled > 0 => RunStatus::Cancelled,
-            _ if self.failed + self.timed_out + self.upstream_failed > 0 && !self.only_cancelled() => RunStatus::Failed,
+            _ if self.failed + self.timed_out + self.upstream_failed > 0 && !self.only_cancelled() => {
+                RunStatus::Failed
+            }
             _ if self.cancelled > 0 => RunStatus::Cancelled,
             _ => RunStatus::Succeeded,
         }

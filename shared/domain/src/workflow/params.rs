@@ -80,7 +80,10 @@ impl Workflow {
         for name in given.keys().filter(|name| !self.params.contains_key(*name)) {
             let known: Vec<_> = self.params.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            errors.add(join("params", name), format!("is not a parameter of this workflow; there are: {known}"));
+            errors.add(
+                join("params", name),
+                format!("is not a parameter of this workflow; there are: {known}"),
+            );
         }
         let mut bound = Map::new();
         for (name, schema) in &self.params {

@@ -56,7 +56,8 @@ impl Plan<'_> {
             {
                 Fate::Again(Because::Before(before))
             } else {
-                self.reads_changed(number, changed).map_or(Fate::Keep, |name| Fate::Again(Because::Param(name)))
+                self.reads_changed(number, changed)
+                    .map_or(Fate::Keep, |name| Fate::Again(Because::Param(name)))
             };
             fates[number as usize] = fate;
         }

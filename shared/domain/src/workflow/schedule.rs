@@ -4,6 +4,8 @@
 //! goes back, a slot with a fixed hour is due once, at its first time, and a repeating one (`*/15 * * * *`) goes on
 //! through both hours.
 
+use std::sync::LazyLock;
+
 use croner::{
     Cron,
     errors::CronError,
@@ -18,6 +20,9 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 
 use crate::job::FieldError;
+
+/// The database in the binary: a rule reads no file.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// What happens to slots that passed while nobody looked: the scheduler was down, or the workflow was paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -129,8 +134,7 @@ impl Schedule {
             })
         };
         let cron = cron.map_err(|message| errors.push(FieldError::new("cron", message))).ok();
-        // The database in the binary: a rule reads no file.
-        let zone = TimeZoneDatabase::bundled()
+        let zone = ZONES
             .get(&self.time_zone)
             .map_err(|_| {
                 let message = format!("`{}` is not a time zone such as Asia/Shanghai or UTC", self.time_zone);
@@ -215,7 +219,11 @@ impl CronDateTime for At {
         let unsigned = |value: i8| u32::from(value.unsigned_abs());
         CivilDateTime::new(
             CivilDate::from_parts_unchecked(i32::from(at.year()), unsigned(at.month()), unsigned(at.day())),
-            CivilTime::from_parts_unchecked(unsigned(at.hour()), unsigned(at.minute()), unsigned(at.second())),
+            CivilTime::from_parts_unchecked(
+                unsigned(at.hour()),
+                unsigned(at.minute()),
+                unsigned(at.second()),
+            ),
         )
     }
 
@@ -227,7 +235,9 @@ impl CronDateTime for At {
         let ambiguous = self.0.time_zone().to_ambiguous_zoned_datetime(Self::civil(civil)?);
         let no = |_| CronError::InvalidTime;
         Ok(match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { .. } => Resolution::Single(Self(ambiguous.compatible().map_err(no)?)),
+            AmbiguousOffset::Unambiguous { .. } => {
+                Resolution::Single(Self(ambiguous.compatible().map_err(no)?))
+            }
             AmbiguousOffset::Fold { .. } => Resolution::Ambiguous(
                 Self(ambiguous.clone().earlier().map_err(no)?),
                 Self(ambiguous.later().map_err(no)?),

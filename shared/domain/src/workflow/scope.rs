@@ -63,13 +63,14 @@ impl Path {
     /// Reads a path; the message says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let name = |text: &str| {
-            let end = text
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-                .unwrap_or(text.len());
+            let end =
+                text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
             (end > 0).then_some(end)
         };
         let expected = || {
-            format!("`{text}` is not a path such as params.rate, nodes.train.output.files[0] or item[\"key\"]")
+            format!(
+                "`{text}` is not a path such as params.rate, nodes.train.output.files[0] or item[\"key\"]"
+            )
         };
         let end = name(text).ok_or_else(expected)?;
         let root = text[..end].to_owned();
@@ -130,7 +131,9 @@ impl Path {
                     .ok_or_else(|| format!("`{self}`: that node has not run"))?;
                 let seen = scope.nodes[id];
                 match self.segments.get(taken) {
-                    Some(Segment::Key(key)) if key == "status" => return Ok(Value::String(seen.status.to_owned())),
+                    Some(Segment::Key(key)) if key == "status" => {
+                        return Ok(Value::String(seen.status.to_owned()));
+                    }
                     _ => (seen.output, self.segments.get(taken + 1..).unwrap_or_default()),
                 }
             }

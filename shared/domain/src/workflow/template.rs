@@ -125,7 +125,10 @@ fn walk(value: &Value, scope: &Scope<'_>, path: &str, errors: &mut Errors) -> Va
             Value::Array(items.iter().enumerate().map(item).collect())
         }
         Value::Object(fields) => Value::Object(
-            fields.iter().map(|(key, value)| (key.clone(), walk(value, scope, &join(path, key), errors))).collect(),
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), walk(value, scope, &join(path, key), errors)))
+                .collect(),
         ),
         other => other.clone(),
     }

@@ -164,7 +164,8 @@ impl<'w> Walker<'_, 'w> {
 impl Plan<'_> {
     /// The step that a path below `nodes` names, and how many of its segments do.
     pub(super) fn named(&self, path: &Path) -> Option<(u32, usize)> {
-        let (id, taken) = path.node(|id| self.number(id).map(|number| self.steps[number as usize].id.as_str()))?;
+        let (id, taken) =
+            path.node(|id| self.number(id).map(|number| self.steps[number as usize].id.as_str()))?;
         self.number(id).map(|number| (number, taken))
     }
 

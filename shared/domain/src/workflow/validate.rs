@@ -6,7 +6,7 @@ use super::{
     Limits,
     definition::{FanOut, Kind, Node, Retry, Webhook, Workflow},
     errors::{Errors, join},
-    job_fields, params,
+    expand, job_fields, params,
     plan::{self, Ancestors, Plan, Step},
     scope::{Path, ROOTS, Segment},
     template::{has_template, is_template},
@@ -23,7 +23,7 @@ impl Workflow {
         let mut errors = Errors::default();
         self.header(&mut errors);
         params::check(self, &mut errors);
-        let plan = plan::expand(self, &mut errors);
+        let plan = expand::expand(self, &mut errors);
         // Without its edges nothing can be said about a node's ancestors.
         let has_edges = errors.is_empty();
         plan::cycles(&plan, &mut errors);
@@ -59,7 +59,9 @@ impl Workflow {
     /// What groups must not have.
     fn groups(&self, errors: &mut Errors) {
         fn look(node: &Node, path: &str, errors: &mut Errors) {
-            let Some(kind @ (Kind::Parallel(members) | Kind::Sequential(members))) = node.kind() else { return };
+            let Some(kind @ (Kind::Parallel(members) | Kind::Sequential(members))) = node.kind() else {
+                return;
+            };
             forbid(node, &["retry", "timeout_seconds", "outputs", "cache"], path, "a group", errors);
             for (at, member) in members.iter().enumerate() {
                 look(member, &format!("{path}.{}[{at}]", kind.word()), errors);
@@ -113,7 +115,9 @@ impl Checker<'_, '_> {
         common(step.node, path, errors);
         match step.kind {
             Kind::Job(fields) => job_fields::check(fields, &join(path, "job"), errors),
-            Kind::Condition(_) => forbid(step.node, &["retry", "timeout_seconds", "cache"], path, "a condition", errors),
+            Kind::Condition(_) => {
+                forbid(step.node, &["retry", "timeout_seconds", "cache"], path, "a condition", errors);
+            }
             Kind::Webhook(webhook) => call(webhook, &join(path, "webhook"), errors),
             Kind::Map(map) => fan_out(step.node, map, path, errors),
             Kind::Parallel(_) | Kind::Sequential(_) => {}
@@ -146,7 +150,9 @@ impl Checker<'_, '_> {
             "item" | "index" if allowed.item => None,
             "item" | "index" => Some(format!("`{path}` is there in the node of a map alone")),
             "output" if allowed.output => None,
-            "output" => Some(format!("`{path}` is there in outputs alone; an earlier node's is nodes.NAME.output")),
+            "output" => {
+                Some(format!("`{path}` is there in outputs alone; an earlier node's is nodes.NAME.output"))
+            }
             _ => Some(format!("`{path}` begins with none of {ROOTS}")),
         }
     }
@@ -154,7 +160,8 @@ impl Checker<'_, '_> {
     fn reads_node(&mut self, path: &Path, allowed: Allowed) -> Option<String> {
         let Some((node, taken)) = self.plan.named(path) else {
             return Some(if path.segments.is_empty() {
-                "`nodes` alone reads every node: name the one that is meant, such as nodes.train.output".into()
+                "`nodes` alone reads every node: name the one that is meant, such as nodes.train.output"
+                    .into()
             } else {
                 format!("`{path}`: there is no such node")
             });
@@ -194,11 +201,17 @@ fn common(node: &Node, path: &str, errors: &mut Errors) {
         let field = format!("{path}.cache.expires_after_seconds");
         range(errors, &field, cache.expires_after_seconds, 1, Limits::CACHE_SECONDS);
         if !matches!(node.kind(), Some(Kind::Job(_))) && node.kind().is_some() {
-            errors.add(join(path, "cache"), "is for jobs: what a condition, a webhook or a map gave is not kept");
+            errors.add(
+                join(path, "cache"),
+                "is for jobs: what a condition, a webhook or a map gave is not kept",
+            );
         }
     }
     if node.outputs.len() > Limits::OUTPUTS {
-        errors.add(join(path, "outputs"), format!("has {} entries; at most {}", node.outputs.len(), Limits::OUTPUTS));
+        errors.add(
+            join(path, "outputs"),
+            format!("has {} entries; at most {}", node.outputs.len(), Limits::OUTPUTS),
+        );
     }
     for name in node.outputs.keys() {
         let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
@@ -224,24 +237,34 @@ fn fan_out(node: &Node, map: &FanOut, path: &str, errors: &mut Errors) {
     forbid(node, &["retry"], path, "a map; give it to the map's node", errors);
     let path = join(path, "map");
     match &map.over {
-        Value::String(_) => {}
         Value::Array(items) if items.len() > super::Window::MOST_ITEMS as usize => {
             let most = super::Window::MOST_ITEMS;
             errors.add(join(&path, "over"), format!("has {} items; at most {most}", items.len()));
         }
-        Value::Array(_) => {}
+        Value::String(_) | Value::Array(_) => {}
         _ => errors.add(join(&path, "over"), "must be a list, an expression that gives one, or one template"),
     }
     if let Value::String(over) = &map.over
         && is_template(over)
-        && !(over.trim().starts_with("${{") && over.trim().ends_with("}}") && over.matches("${{").count() == 1)
+        && !(over.trim().starts_with("${{")
+            && over.trim().ends_with("}}")
+            && over.matches("${{").count() == 1)
     {
-        errors.add(join(&path, "over"), "is a text with templates in it, which is no list; expected one template alone");
+        errors.add(
+            join(&path, "over"),
+            "is a text with templates in it, which is no list; expected one template alone",
+        );
     }
     range(errors, &join(&path, "max_parallel"), map.max_parallel, 1, 1_000);
     let path = join(&path, "node");
     common(&map.node, &path, errors);
-    forbid(&map.node, &["name", "depends_on", "when", "trigger", "position"], &path, "the node of a map", errors);
+    forbid(
+        &map.node,
+        &["name", "depends_on", "when", "trigger", "position"],
+        &path,
+        "the node of a map",
+        errors,
+    );
     match map.node.kind() {
         Some(Kind::Job(fields)) => job_fields::check(fields, &join(&path, "job"), errors),
         Some(Kind::Webhook(webhook)) => call(webhook, &join(&path, "webhook"), errors),
@@ -255,7 +278,10 @@ const OWN_HEADERS: [&str; 6] = ["host", "content-length", "connection", "transfe
 fn call(webhook: &Webhook, path: &str, errors: &mut Errors) {
     url(&webhook.url, &join(path, "url"), errors);
     if webhook.headers.len() > Limits::HEADERS {
-        errors.add(join(path, "headers"), format!("has {} entries; at most {}", webhook.headers.len(), Limits::HEADERS));
+        errors.add(
+            join(path, "headers"),
+            format!("has {} entries; at most {}", webhook.headers.len(), Limits::HEADERS),
+        );
     }
     for (name, value) in &webhook.headers {
         let path = format!("{path}.headers.{name}");
@@ -280,7 +306,13 @@ fn call(webhook: &Webhook, path: &str, errors: &mut Errors) {
     if webhook.expect.len() > 20 || webhook.expect.iter().any(|status| !(100..600).contains(status)) {
         errors.add(join(path, "expect"), "must be at most 20 statuses from 100 to 599");
     }
-    range(errors, &join(path, "timeout_seconds"), webhook.timeout_seconds, 1, Limits::WEBHOOK_TIMEOUT_SECONDS);
+    range(
+        errors,
+        &join(path, "timeout_seconds"),
+        webhook.timeout_seconds,
+        1,
+        Limits::WEBHOOK_TIMEOUT_SECONDS,
+    );
     if let Some(again) = webhook.retry {
         retry(again, &join(path, "retry"), errors);
     }
@@ -295,7 +327,7 @@ fn url(url: &str, path: &str, errors: &mut Errors) {
         return errors.add(path, "must begin with https:// or http://");
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.is_empty() || url.chars().any(|c| c.is_control()) || !is_template(url) && url.contains(' ') {
+    if host.is_empty() || url.chars().any(char::is_control) || !is_template(url) && url.contains(' ') {
         errors.add(path, "is not an address such as https://example.com/hook");
     } else if host.contains('@') {
         errors.add(path, "has a user or a password in it; use a header");

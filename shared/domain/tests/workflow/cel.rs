@@ -55,7 +55,10 @@ fn expressions_give_values() {
         ("output.ok ? 'yes' : 'no'", json!("yes")),
         ("run.id", json!("run_1")),
         ("{'a': [1, 2.5, null, true, 'x']}", json!({"a": [1, 2.5, null, true, "x"]})),
-        ("params", json!({"rate": 0.5, "epochs": 3, "name": "训练", "list": [3, 1, 2], "big": 9_007_199_254_740_993_u64})),
+        (
+            "params",
+            json!({"rate": 0.5, "epochs": 3, "name": "训练", "list": [3, 1, 2], "big": 9_007_199_254_740_993_u64}),
+        ),
         ("params.list.min()", json!(1)),
         ("params.list.max()", json!(3)),
         ("params.list.sum()", json!(6)),
@@ -107,7 +110,7 @@ fn what_has_no_answer_says_why() {
         ("1.0 / 0.0", "gives a number that JSON does not have: infinite or undefined"),
         ("[1, 'x'].max()", "max is for numbers; there is a string"),
         ("[1].min_by('x')", "min_by is for lists of objects"),
-        ("params.name < 3", "cannot compare string and int"),
+        ("params.name < 3", "`<` is not for string and int"),
         ("params.rate.all(x, true)", "there is double where iterable is due"),
     ] {
         assert_eq!(evaluate(source), Err(Error::Evaluate(message.into())), "{source}");
@@ -121,8 +124,14 @@ fn a_condition_is_true_or_false_and_a_map_goes_over_a_list() {
     let scope = Scope { params: &params, nodes: BTreeMap::new(), run: &run, item: None, output: None };
     let compiled = |source| Expression::compile(source).unwrap();
     assert_eq!(compiled("1 < 2").holds(&scope), Ok(true));
-    assert_eq!(compiled("1").holds(&scope).unwrap_err().to_string(), "gives a number; it must give true or false");
-    assert_eq!(compiled("'true'").holds(&scope).unwrap_err().to_string(), "gives a text; it must give true or false");
+    assert_eq!(
+        compiled("1").holds(&scope).unwrap_err().to_string(),
+        "gives a number; it must give true or false"
+    );
+    assert_eq!(
+        compiled("'true'").holds(&scope).unwrap_err().to_string(),
+        "gives a text; it must give true or false"
+    );
     assert_eq!(compiled("[1]").list(&scope), Ok(vec![json!(1)]));
     assert_eq!(compiled("{}").list(&scope).unwrap_err().to_string(), "gives an object; it must give a list");
 }
@@ -164,11 +173,19 @@ fn loops_in_loops_are_refused_on_long_lists_alone() {
     let refused = evaluate_with(square, list(10_000), Value::Null).unwrap_err().to_string();
     assert!(refused.contains("steps"), "{refused}");
     // One loop over as many items as a map may have is fine.
-    assert_eq!(evaluate_with("params.list.filter(x, x % 2 == 0).size()", list(10_000), Value::Null), Ok(json!(5_000)));
-    let results: Vec<_> = (0..10_000).map(|at| json!({"loss": at, "note": "some words that stand beside it"})).collect();
+    assert_eq!(
+        evaluate_with("params.list.filter(x, x % 2 == 0).size()", list(10_000), Value::Null),
+        Ok(json!(5_000))
+    );
+    let results: Vec<_> =
+        (0..10_000).map(|at| json!({"loss": at, "note": "some words that stand beside it"})).collect();
     let best = evaluate_with("nodes.train.output.min_by('loss').loss", json!({}), json!(results));
     assert_eq!(best, Ok(json!(0)));
-    let fields = evaluate_with("nodes.train.output.filter(r, r.loss > 9997).map(r, r.loss)", json!({}), json!(results));
+    let fields = evaluate_with(
+        "nodes.train.output.filter(r, r.loss > 9997).map(r, r.loss)",
+        json!({}),
+        json!(results),
+    );
     assert_eq!(fields, Ok(json!([9_998, 9_999])));
 }
 
@@ -184,7 +201,7 @@ fn values_that_grow_are_refused_before_they_do() {
     ] {
         match evaluate_with(source, list.clone(), Value::Null) {
             Err(Error::Evaluate(message)) => assert!(message.contains("steps"), "{source}: {message}"),
-            other => panic!("{source}: {:.100?}", other),
+            other => panic!("{source}: {other:.100?}"),
         }
     }
 }

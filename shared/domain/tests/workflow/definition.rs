@@ -76,7 +76,8 @@ fn aliases_are_counted_as_what_they_stand_for() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let before = format!("*a{}", level - 1);
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", ")));
+        let line = format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
+        bomb.push_str(&line);
     }
     let errors = Workflow::read(&bomb, Format::Yaml).unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:#?}");
@@ -124,7 +125,9 @@ fn size_and_depth_are_bounded() {
 
 #[test]
 fn defaults_are_what_the_documentation_says() {
-    let workflow = super::json(json!({"name": "w", "nodes": {"a": {"webhook": {"url": "https://x"}}, "m": {"map": {"over": [], "node": {}}}}}));
+    let workflow = super::json(
+        json!({"name": "w", "nodes": {"a": {"webhook": {"url": "https://x"}}, "m": {"map": {"over": [], "node": {}}}}}),
+    );
     assert_eq!(workflow.failure_policy, FailurePolicy::FailFast);
     assert_eq!(workflow.timeout_seconds, 604_800);
     let webhook = workflow.nodes["a"].webhook.as_ref().unwrap();

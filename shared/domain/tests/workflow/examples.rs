@@ -1,6 +1,6 @@
 //! The examples are what the documentation says they are.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use domain::workflow::{Format, NodeStatus, Workflow};
 use serde_json::Map;
@@ -46,6 +46,6 @@ fn the_groups_of_the_night_are_edges() {
     assert_eq!(ids, ["night.prepare", "night.train.short", "night.train.full", "night.publish", "clean_up"]);
     let publish = &plan.steps()[plan.number("night.publish").unwrap() as usize];
     assert_eq!(publish.before.len(), 2);
-    let all_kept = plan.resume(|_| Some(NodeStatus::Succeeded), &Default::default(), &Default::default());
+    let all_kept = plan.resume(|_| Some(NodeStatus::Succeeded), &BTreeSet::new(), &BTreeSet::new());
     assert!(all_kept.iter().all(|fate| *fate == domain::workflow::Fate::Keep));
 }

@@ -49,4 +49,3 @@ fn assert_one(errors: &[String], path: &str, words: &str) {
     assert!(errors[0].starts_with(&format!("{path}: ")), "expected {path}: {errors:#?}");
     assert!(errors[0].contains(words), "expected {words:?}: {errors:#?}");
 }
-mod probe;

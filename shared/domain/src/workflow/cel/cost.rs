@@ -18,7 +18,11 @@ enum Any<'v> {
     Known(Vec<&'v Value>),
     /// Made by the expression: no list, map or text in it, at any level, is longer than `longest`. `inside` is what its
     /// elements or fields could be; within the same bounds if absent.
-    Made { longest: u64, total: u64, inside: Option<Rc<Any<'v>>> },
+    Made {
+        longest: u64,
+        total: u64,
+        inside: Option<Rc<Any<'v>>>,
+    },
 }
 
 impl<'v> Any<'v> {
@@ -91,7 +95,10 @@ impl<'v> Any<'v> {
             (left, right) => Self::Made {
                 longest: left.longest().max(right.longest()),
                 total: left.total().max(right.total()),
-                inside: left.known_inside().zip(right.known_inside()).map(|(left, right)| Rc::new(left.or(right))),
+                inside: left
+                    .known_inside()
+                    .zip(right.known_inside())
+                    .map(|(left, right)| Rc::new(left.or(right))),
             },
         }
     }
@@ -178,12 +185,17 @@ fn of<'v>(tree: &'v IdedExpr, variables: &mut Variables<'v>) -> (u64, Any<'v>) {
             }
             let sum = |size: fn(&Any<'v>) -> u64| args.iter().map(size).fold(0, u64::saturating_add);
             match call.func_name.as_str() {
-                operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => (steps, Any::SCALAR),
+                operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => {
+                    (steps, Any::SCALAR)
+                }
                 operators::CONDITIONAL if args.len() == 3 => (steps, args[1].clone().or(args[2].clone())),
-                operators::INDEX if args.len() == 2 => (steps, match key(&call.args[1]) {
-                    Some(key) => args[0].field(key),
-                    None => args[0].elements(),
-                }),
+                operators::INDEX if args.len() == 2 => (
+                    steps,
+                    match key(&call.args[1]) {
+                        Some(key) => args[0].field(key),
+                        None => args[0].elements(),
+                    },
+                ),
                 operators::ADD if args.len() == 2 => {
                     let inside = args[0].known_inside().zip(args[1].known_inside());
                     let inside = inside.map(|(left, right)| Rc::new(left.or(right)));
@@ -214,7 +226,10 @@ fn of<'v>(tree: &'v IdedExpr, variables: &mut Variables<'v>) -> (u64, Any<'v>) {
             let value = Any::Made {
                 longest: turns.max(step.longest()).max(init.longest()),
                 total: turns.saturating_mul(step.total()).saturating_add(init.total()),
-                inside: step.known_inside().zip(init.known_inside()).map(|(step, init)| Rc::new(step.or(init))),
+                inside: step
+                    .known_inside()
+                    .zip(init.known_inside())
+                    .map(|(step, init)| Rc::new(step.or(init))),
             };
             inner.insert(&each.accu_var, value.clone());
             let (result_steps, result) = of(&each.result, &mut inner);
@@ -236,7 +251,10 @@ fn made<'v>(parts: impl Iterator<Item = &'v IdedExpr>, variables: &mut Variables
         total = total.saturating_add(value.total());
         inside = inside.or(value);
     }
-    (steps.saturating_add(total), Any::Made { longest: longest.max(count), total, inside: Some(Rc::new(inside)) })
+    (
+        steps.saturating_add(total),
+        Any::Made { longest: longest.max(count), total, inside: Some(Rc::new(inside)) },
+    )
 }
 
 fn key(tree: &IdedExpr) -> Option<&str> {

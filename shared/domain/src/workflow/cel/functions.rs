@@ -17,8 +17,12 @@ pub(super) const NAMES: [&str; 5] = ["min", "max", "sum", "min_by", "max_by"];
 
 pub(super) fn add(env: &mut Env) {
     let added = [
-        env.add_member_overload("min", "list_min", LIST_TYPE, vec![], |args| best("min", &args, Ordering::Less)),
-        env.add_member_overload("max", "list_max", LIST_TYPE, vec![], |args| best("max", &args, Ordering::Greater)),
+        env.add_member_overload("min", "list_min", LIST_TYPE, vec![], |args| {
+            best("min", &args, Ordering::Less)
+        }),
+        env.add_member_overload("max", "list_max", LIST_TYPE, vec![], |args| {
+            best("max", &args, Ordering::Greater)
+        }),
         env.add_member_overload("sum", "list_sum", LIST_TYPE, vec![], |args| sum(&args)),
         env.add_member_overload("min_by", "list_min_by", LIST_TYPE, vec![STRING_TYPE], |args| {
             best("min_by", &args, Ordering::Less)
@@ -51,7 +55,10 @@ fn number(name: &str, value: &Value) -> Result<f64, ExecutionError> {
         Value::Int(value) => Ok(*value as f64),
         Value::UInt(value) => Ok(*value as f64),
         Value::Float(value) => Ok(*value),
-        other => Err(ExecutionError::function_error(name, format!("is for numbers; there is a {}", other.type_of()))),
+        other => Err(ExecutionError::function_error(
+            name,
+            format!("is for numbers; there is a {}", other.type_of()),
+        )),
     }
 }
 

@@ -77,12 +77,16 @@ impl Expression {
             return Err(Error::Compile("is an expression: write params.x, not ${{ params.x }}".into()));
         }
         if brackets(source)? > BRACKETS {
-            return Err(Error::Compile(format!("has more than {BRACKETS} brackets inside each other; split it up")));
+            return Err(Error::Compile(format!(
+                "has more than {BRACKETS} brackets inside each other; split it up"
+            )));
         }
         let tree = ENV.parser().max_recursion_depth(NESTING).parse(source).map_err(|errors| {
-            let mut texts: Vec<_> = errors.errors.iter().map(|error| {
-                format!("line {}, column {}: {}", error.pos.0, error.pos.1 + 1, error.msg)
-            }).collect();
+            let mut texts: Vec<_> = errors
+                .errors
+                .iter()
+                .map(|error| format!("line {}, column {}: {}", error.pos.0, error.pos.1 + 1, error.msg))
+                .collect();
             texts.dedup();
             texts.truncate(3);
             Error::Compile(format!("is not an expression: {}", texts.join("; ")))
@@ -138,7 +142,9 @@ impl Expression {
 
 /// How deep brackets are nested outside of texts and comments.
 fn brackets(source: &str) -> Result<usize, Error> {
-    let open = |quote: &str| Error::Compile(format!("is not an expression: a text begins with {quote} and does not end"));
+    let open = |quote: &str| {
+        Error::Compile(format!("is not an expression: a text begins with {quote} and does not end"))
+    };
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = source;
     // The letters right before a quote: r makes it a raw text, in which a backslash is a letter.
@@ -185,13 +191,20 @@ fn brackets(source: &str) -> Result<usize, Error> {
 fn shown(error: &ExecutionError) -> String {
     match error {
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            let (left, right) = (left.type_of(), right.type_of());
-            let mixes = matches!((left, right), (ValueType::Int, ValueType::Float) | (ValueType::Float, ValueType::Int));
+            let mixes = matches!(
+                (left.type_of(), right.type_of()),
+                (ValueType::Int, ValueType::Float) | (ValueType::Float, ValueType::Int)
+            );
+            let (left, right) = (kind(left), kind(right));
             let hint = if mixes { "; write double(x) for the int" } else { "" };
             format!("cannot {operator} {left} and {right}{hint}")
         }
         ExecutionError::ValuesNotComparable(left, right) => {
-            format!("cannot compare {} and {}", left.type_of(), right.type_of())
+            format!("cannot compare {} and {}", kind(left), kind(right))
+        }
+        ExecutionError::NoSuchOverload(overload) => {
+            let name = overload.function().trim_matches(['_', '@']);
+            format!("`{name}` is not for {}", overload.argument_types().join(" and "))
         }
         ExecutionError::NoSuchKey(key) => format!("there is no `{key}`"),
         ExecutionError::IndexOutOfBounds(index) => match index {
@@ -199,7 +212,9 @@ fn shown(error: &ExecutionError) -> String {
             _ => "the list is shorter than the index".into(),
         },
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "divides by zero".into(),
-        ExecutionError::Overflow(operator, ..) => format!("{operator} gives a number that is too large for an int"),
+        ExecutionError::Overflow(operator, ..) => {
+            format!("{operator} gives a number that is too large for an int")
+        }
         ExecutionError::UnexpectedType { got, want } => format!("there is {got} where {want} is due"),
         ExecutionError::FunctionError { function, message } => format!("{function} {message}"),
         other => {
@@ -210,6 +225,14 @@ fn shown(error: &ExecutionError) -> String {
             }
             short
         }
+    }
+}
+
+/// The name of a value's type in CEL.
+fn kind(value: &Cel) -> String {
+    match value.type_of() {
+        ValueType::Float => "double".into(),
+        other => other.to_string(),
     }
 }
 

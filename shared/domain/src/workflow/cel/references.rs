@@ -10,7 +10,8 @@ use super::{
 /// CEL's own functions that there are, and the names of its types.
 const FUNCTIONS: [&str; 11] =
     ["size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "bool", "type", "dyn"];
-const TYPES: [&str; 10] = ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
+const TYPES: [&str; 10] =
+    ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
 
 /// Whether the tree is deeper than `depth`.
 pub(super) fn deeper_than(tree: &IdedExpr, depth: usize) -> bool {
