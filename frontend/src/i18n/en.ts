@@ -1,6 +1,7 @@
 const en = {
   product: 'GPU jobs',
   no: 'No',
+  close: 'Close',
   save: 'Save',
   saved: 'Saved',
   more: 'More',

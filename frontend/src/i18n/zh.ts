@@ -3,6 +3,7 @@ import type { Messages } from './en'
 const zh: Messages = {
   product: 'GPU 任务',
   no: '否',
+  close: '关闭',
   save: '保存',
   saved: '已保存',
   more: '更多',

@@ -1,7 +1,5 @@
-import { ElMessage } from 'element-plus'
-import 'element-plus/es/components/message/style/css'
 import { api, take } from '@/api/client'
-import { asProblem } from '@/api/problem'
+import { asProblem, type Problem } from '@/api/problem'
 import type { Job } from '@/api/types'
 import { useLive } from '@/live/store'
 
@@ -21,20 +19,19 @@ export async function restartJob(id: string, key: string): Promise<Job> {
   return job
 }
 
-/** A few at a time: the API's rate limit is a person's, not a program's. */
-export async function each<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<number> {
-  let failed = 0
+/** A few at a time: the API's rate limit is a person's, not a program's. The first problem, if there was one. */
+export async function each<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<Problem | null> {
+  let first: Problem | null = null
   const queue = [...items]
   const worker = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
       try {
         await work(item)
       } catch (thrown) {
-        failed++
-        if (failed === 1) ElMessage.error(asProblem(thrown).message)
+        first ??= asProblem(thrown)
       }
     }
   }
   await Promise.all([worker(), worker(), worker(), worker()])
-  return failed
+  return first
 }

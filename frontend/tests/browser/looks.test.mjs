@@ -1,0 +1,96 @@
+// Every page: no serious violation of accessibility rules, nothing wider than a phone, and a picture of it.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, test } from 'node:test'
+import { admin, call, open, register, shots, startBrowser, startStack, tokenOf } from './stack.mjs'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+let stack
+let browser
+let job
+
+before(async () => {
+  stack = await startStack()
+  browser = await startBrowser()
+  const page = await open(browser, stack.api)
+  await register(page, admin)
+  const token = await tokenOf(stack.api, admin)
+  const body = { name: '训练 one', image: 'busybox', command: ['sh', '-c', 'echo hello; echo an error >&2; exit 2'], tags: { team: 'research' } }
+  job = (await call(stack.api, '/v1/jobs', { method: 'POST', token, body })).id
+  await call(stack.api, '/v1/jobs', { method: 'POST', token, body: { name: 'two', image: 'busybox', command: ['sleep', '600'] } })
+  while (!(await call(stack.api, `/v1/jobs/${job}`, { token })).ended_at) await new Promise((go) => setTimeout(go, 200))
+  await page.context().close()
+})
+after(async () => {
+  await browser?.close()
+  await stack?.stop()
+})
+
+const pages = () => ({
+  overview: '/',
+  jobs: '/jobs',
+  'jobs-none-match': '/jobs?name=nothing',
+  submit: '/jobs/new',
+  'submit-clone': `/jobs/new?clone=${job}`,
+  'job-log': `/jobs/${job}`,
+  'job-timeline': `/jobs/${job}?tab=timeline`,
+  'job-gpu': `/jobs/${job}?tab=gpu`,
+  'job-attempts': `/jobs/${job}?tab=attempts`,
+  'job-spec': `/jobs/${job}?tab=spec`,
+  gpus: '/gpus',
+  offers: '/gpus?tab=offers',
+  settings: '/settings',
+  keys: '/settings?tab=keys',
+  password: '/settings?tab=password',
+  taste: '/settings?tab=taste',
+  admin: '/admin',
+  'not-found': '/nowhere',
+})
+
+async function signedIn(options, taste) {
+  const page = await open(browser, stack.api, options)
+  await page.context().addInitScript((values) => {
+    for (const [key, value] of Object.entries(values)) localStorage.setItem(key, value)
+  }, taste)
+  await page.goto('/signin')
+  await page.fill('#email', admin)
+  await page.fill('#password', 'fake-password-1')
+  await page.click('button[type=submit]')
+  await page.waitForSelector('[data-test=connection][data-state=live]')
+  return page
+}
+
+async function violations(page) {
+  // The page's own Content-Security-Policy refuses scripts from elsewhere; the browser's debugger does not ask it
+  await page.evaluate(axe)
+  const { violations: found } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 160)} ${failureSummary?.split('\n')[1] ?? ''}`).join(' | ')}`)
+}
+
+const ways = {
+  'light-en': [{}, { 'gpu.theme': 'light', 'gpu.language': 'en' }],
+  'dark-zh': [{}, { 'gpu.theme': 'dark', 'gpu.language': 'zh' }],
+  phone: [{ viewport: { width: 375, height: 740 }, isMobile: true, hasTouch: true }, { 'gpu.theme': 'light', 'gpu.language': 'en' }],
+}
+
+for (const [way, [options, taste]] of Object.entries(ways)) {
+  test(`every page, ${way}`, async () => {
+    const page = await signedIn(options, taste)
+    const wrong = []
+    for (const [name, path] of Object.entries(pages())) {
+      await page.goto(path)
+      await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.el-skeleton'))
+      await page.waitForTimeout(400)
+      await page.screenshot({ path: `${shots}/${way}-${name}.png` })
+      for (const violation of await violations(page)) wrong.push(`${name}: ${violation}`)
+      const width = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+      if (width > 0) wrong.push(`${name}: ${width} px wider than the window`)
+    }
+    assert.deepEqual(wrong, [])
+    assert.deepEqual(page.trouble, [])
+    await page.context().close()
+  })
+}
