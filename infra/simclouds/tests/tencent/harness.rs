@@ -54,7 +54,8 @@ pub(crate) fn cvm(action: &str, body: Value) -> Call<'_> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let each: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    each.concat()
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
