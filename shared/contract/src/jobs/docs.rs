@@ -159,7 +159,8 @@ fn cancel_job() {}
             content_type = "application/problem+json"),
         (status = 409, description = "`job_not_ended`: it still goes on.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`: the key was used for another request.", body = Problem,
+        (status = 422, description = "`idempotency_key_reused`: the key was used for another request. `invalid_fields`: a secret \
+            that it names is gone.", body = Problem,
             content_type = "application/problem+json"),
         Standard,
     )
