@@ -32,7 +32,11 @@ enum Done {
 }
 
 async fn run(carrier: &Carrier, event: &Value) -> Result<Done, Failed> {
-    if event.get("Records").is_some() { refresh(carrier).await } else { sweep(carrier).await.map(Done::Swept) }
+    if event.get("Records").is_some() {
+        refresh(carrier).await
+    } else {
+        sweep(carrier).await.map(Done::Swept)
+    }
 }
 
 /// A refresh that fails is asked for again by whoever wants it; it is no failure of the sweeper, which has an alarm.

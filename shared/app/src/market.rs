@@ -110,7 +110,8 @@ impl Market {
     pub async fn for_launch(&self) -> Result<View, StoreError> {
         let view = self.remembered().await?;
         let now = self.clock.now();
-        let due = view.which(|shelf| is_older(shelf, self.freshness.stale, now) && is_worth_asking(shelf, now));
+        let due =
+            view.which(|shelf| is_older(shelf, self.freshness.stale, now) && is_worth_asking(shelf, now));
         let view = if due.is_empty() { view } else { self.refresh(&due, view).await };
         self.refresh_behind(&view).await;
         Ok(view)
@@ -223,7 +224,8 @@ impl Market {
     pub async fn sold_out(&self, offer: &Offer) {
         if let Some((_, shelves)) = &mut self.kept().shelves {
             let shelf = shelves.iter_mut().find(|shelf| shelf.provider == offer.provider);
-            for one in shelf.into_iter().flat_map(|shelf| &mut shelf.offers).filter(|one| is_same(one, offer)) {
+            for one in shelf.into_iter().flat_map(|shelf| &mut shelf.offers).filter(|one| is_same(one, offer))
+            {
                 one.stock = Stock::None;
             }
         }

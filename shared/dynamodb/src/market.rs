@@ -48,7 +48,9 @@ impl Catalogue for Store {
             Some(json) => Some(serde_json::from_str::<Failed>(json).map_err(other)?),
         };
         let shelf = Shelf { failed, ..Shelf::empty(provider.clone()) };
-        let (Some(seen), Some(mut bytes)) = (number::<i64>(head, "seen_at"), body(head)) else { return Ok(shelf) };
+        let (Some(seen), Some(mut bytes)) = (number::<i64>(head, "seen_at"), body(head)) else {
+            return Ok(shelf);
+        };
         let parts = number::<usize>(head, "parts").unwrap_or(1);
         for index in 1..parts {
             let name = keys::catalogue_part(provider, seen, index).1;
@@ -106,7 +108,9 @@ impl Catalogue for Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(keys::catalogue(provider))))
-            .update_expression("SET body = :body, seen_at = :seen, parts = :parts, #expires = :expires REMOVE failed")
+            .update_expression(
+                "SET body = :body, seen_at = :seen, parts = :parts, #expires = :expires REMOVE failed",
+            )
             .condition_expression("attribute_not_exists(seen_at) OR seen_at <= :seen")
             .expression_attribute_names("#expires", keys::EXPIRES_AT)
             .expression_attribute_values(":body", AttributeValue::B(Blob::new(first)))
@@ -140,7 +144,13 @@ impl Catalogue for Store {
         let mut row = key(keys::sold_out(offer));
         row.insert("at".into(), n(at.as_millisecond()));
         row.insert(keys::EXPIRES_AT.into(), n((at + SignedDuration::from_hours(24)).as_second()));
-        self.client.put_item().table_name(&self.table).set_item(Some(row)).send().await.map_err(store_error)?;
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row))
+            .send()
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 
@@ -322,4 +332,3 @@ fn submitted(row: &Item) -> Option<Timestamp> {
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Other(Box::new(error))
 }
-

@@ -3,7 +3,9 @@
 
 use utoipa::OpenApi;
 
-use super::{GpuPage, ImagePage, OfferPage, OffersQuery, ProviderPage, RankOffers, Ranking, SchedulingMetrics};
+use super::{
+    GpuPage, ImagePage, OfferPage, OffersQuery, ProviderPage, RankOffers, Ranking, SchedulingMetrics,
+};
 use crate::openapi::{Refused, Standard};
 use crate::problem::Problem;
 

@@ -98,7 +98,10 @@ impl Gpu {
             places.entry((offer.provider.as_str(), &offer.region)).or_default().push(offer);
         }
         Some(Self {
-            places: places.into_iter().filter_map(|((provider, region), o)| place(provider, region, &o)).collect(),
+            places: places
+                .into_iter()
+                .filter_map(|((provider, region), o)| place(provider, region, &o))
+                .collect(),
             gpu: gpu.to_owned(),
             memory_gib,
             providers,

@@ -74,9 +74,7 @@ impl Provider {
             ProviderStatus::RateLimited => {
                 Some("The provider limits how often it may be asked. Look again in a minute.")
             }
-            ProviderStatus::Unavailable => {
-                Some("The provider's catalogue cannot be read. Look again later.")
-            }
+            ProviderStatus::Unavailable => Some("The provider's catalogue cannot be read. Look again later."),
         };
         Self {
             name,

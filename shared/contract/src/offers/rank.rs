@@ -275,8 +275,12 @@ mod tests {
 
     #[test]
     fn only_fields_of_the_request_are_named() {
-        let need: RankOffers = serde_json::from_value(json!({"gpu": {"count": 99}, "cpus": 0, "hours": -1})).unwrap();
+        let need: RankOffers =
+            serde_json::from_value(json!({"gpu": {"count": 99}, "cpus": 0, "hours": -1})).unwrap();
         let errors = need.read().unwrap_err();
-        assert_eq!(errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(), ["gpu.count", "cpus", "hours"]);
+        assert_eq!(
+            errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(),
+            ["gpu.count", "cpus", "hours"]
+        );
     }
 }
