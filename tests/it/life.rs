@@ -64,6 +64,28 @@ async fn a_job_runs_on_alibaba_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_on_tencent_to_its_end() {
+    let stack = Plan::default().clouds(&["runpod", "tencent"]).start().await;
+    let user = stack.user().await;
+    let script = r#"echo "attempt $GPU_ATTEMPT with $TEXT"; echo '{"loss":0.25}' >"$GPU_OUTPUT""#;
+    let only = json!({
+        "forbidden_providers": ["runpod"], "gpu": { "model": "T4" }, "spot": "only", "env": { "TEXT": "it's\ntwo lines" },
+    });
+    let id = user.submit(&shell_job(script, only)).await;
+    let job = user.ended(&id).await;
+    assert_eq!(job["status"], "succeeded", "{job:#}");
+    assert_eq!(job["exit"]["output"], json!({ "loss": 0.25 }));
+    let pods = stack.tke().await;
+    let [pod] = &pods[..] else { panic!("one pod: {pods:#?}") };
+    assert_eq!((&pod["spot"], &pod["gpus"]), (&json!(true), &json!(1)), "{pod:#}");
+    let log = user.log(&id).await;
+    assert!(log.contains("attempt 1 with it's\ntwo lines"), "{log}");
+    let cost = user.get(&format!("/v1/jobs/{id}/cost")).await.expect(200);
+    assert_eq!((&cost["final"], &cost["total"][0]["currency"]), (&json!(true), &json!("CNY")), "{cost:#}");
+    nothing_is_left(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failing_command_fails_the_job_with_its_exit_code() {
     let stack = Stack::start().await;
     let user = stack.user().await;

@@ -269,11 +269,20 @@ impl Stack {
         self.get(url, "/_sim/instances").await["instances"].as_array().cloned().unwrap_or_default()
     }
 
+    /// Every pod that the simulated Tencent Cloud's cluster has, or had.
+    pub(crate) async fn tke(&self) -> Vec<Value> {
+        let Some(url) = self.clouds.get("tencent") else { return Vec::new() };
+        self.get(url, "/_sim/instances").await["instances"].as_array().cloned().unwrap_or_default()
+    }
+
     /// Instances that bill.
     pub(crate) async fn live_pods(&self) -> Vec<String> {
         let mut all = self.pods().await;
         all.extend(self.ecs().await);
-        let gone = |one: &Value| one["status"] == "TERMINATED" || one["status"] == "Released";
+        all.extend(self.tke().await);
+        let gone = |one: &Value| {
+            ["TERMINATED", "Released", "Ended", "Deleted"].iter().any(|status| one["status"] == *status)
+        };
         let live = all.into_iter().filter(|one| !gone(one));
         live.map(|pod| pod["name"].as_str().unwrap_or_default().to_owned()).collect()
     }

@@ -146,8 +146,12 @@ impl Adapter {
             let side = if self.intranet { "inside its VPC" } else { "on the internet" };
             ProviderError::Credentials(format!("the cluster {id} has no endpoint {side}"))
         })?;
-        let access = kubeconfig::parse(&kubeconfig.text)
+        let mut access = kubeconfig::parse(&kubeconfig.text)
             .map_err(|why| ProviderError::Credentials(format!("the kubeconfig of {id}: {why}")))?;
+        // What stands in for the cloud stands in for its clusters: nothing goes past it.
+        if let Some(base) = self.api.base() {
+            access.server = base.clone();
+        }
         let cluster = Arc::new(Cluster::new(access, Some(&endpoint))?);
         let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(clusters.entry(id.to_owned()).or_insert(cluster)))

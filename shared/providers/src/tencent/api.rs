@@ -66,9 +66,9 @@ impl Api {
         Self { base, region, secret_id, secret_key, clock, http: OnceLock::new() }
     }
 
-    /// Whether something stands in for the cloud without TLS.
-    fn plain(&self) -> bool {
-        self.base.as_ref().is_some_and(|url| url.scheme() == "http")
+    /// What stands in for the cloud, if anything does.
+    pub(super) fn base(&self) -> Option<&Url> {
+        self.base.as_ref()
     }
 
     pub(super) async fn call<T: DeserializeOwned>(
@@ -138,7 +138,7 @@ impl Api {
             return Ok(http);
         }
         let mut builder = transport::builder();
-        if self.plain() {
+        if self.base.as_ref().is_some_and(|url| url.scheme() == "http") {
             // A simulation: no certificates are needed, and a machine may have none.
             builder = builder.tls_certs_only([]);
         }

@@ -21,7 +21,7 @@ pub struct Settings {
     pub zones: Vec<String>,
     /// Whether the cluster is called at its address inside the VPC.
     pub intranet: bool,
-    /// What stands in for every `*.tencentcloudapi.com`, if anything does.
+    /// What stands in for every `*.tencentcloudapi.com` and for the cluster, if anything does.
     pub url: Option<Url>,
 }
 

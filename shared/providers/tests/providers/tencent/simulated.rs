@@ -254,9 +254,9 @@ async fn the_secret_goes_with_its_job() {
         assert_eq!(tke.items(secrets).await.len(), 1);
         // By us, and by somebody who deletes the job alone.
         if number == 1 {
-            provider.terminate(&made.handle).await.unwrap()
+            provider.terminate(&made.handle).await.unwrap();
         } else {
-            tke.lose(&made.handle).await
+            tke.lose(&made.handle).await;
         }
         assert_eq!(tke.items(secrets).await, [Value::Null; 0]);
     }
