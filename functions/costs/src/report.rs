@@ -29,10 +29,12 @@ use crate::{Asker, asker, csv, rate};
 const LINES: usize = 15_000;
 
 fn payer(platform: bool, caller: Principal, asker: &Asker) -> Result<Payer, Problem> {
-    match platform {
-        false => Ok(Payer::Owner(caller.user)),
-        true if asker.is_admin => Ok(Payer::Platform),
-        true => Err(Problem::forbidden("admin_required", "Only administrators see everybody's costs.")),
+    if !platform {
+        Ok(Payer::Owner(caller.user))
+    } else if asker.is_admin {
+        Ok(Payer::Platform)
+    } else {
+        Err(Problem::forbidden("admin_required", "Only administrators see everybody's costs."))
     }
 }
 
