@@ -328,7 +328,6 @@ const en = {
     counts: 'Per instance',
     age: 'Price age',
     offersCount: '{count} offers',
-    submitWith: 'Submit a job with {gpu}',
     use: 'Submit with this',
     region: 'Region',
     anyRegion: 'any region',

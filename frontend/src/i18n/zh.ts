@@ -324,7 +324,6 @@ const zh: Messages = {
     counts: '每实例',
     age: '价格时效',
     offersCount: '{count} 个报价',
-    submitWith: '用 {gpu} 提交任务',
     use: '用它提交',
     region: '地域',
     anyRegion: '任意地域',

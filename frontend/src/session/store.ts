@@ -52,7 +52,8 @@ export const useSession = defineStore('session', () => {
   }
 
   onSessionOver(() => {
-    expired.value = user.value !== null
+    // Several requests may find it out, and the later ones find nobody signed in any more
+    if (user.value !== null) expired.value = true
     end()
   })
 
