@@ -10,6 +10,7 @@
 
 pub mod alibaba;
 mod clock;
+mod control;
 mod faults;
 mod ledger;
 mod log;

@@ -6,7 +6,7 @@ use super::error::{Refusal, json_answer};
 use super::instance::{Instance, Spot, Status};
 use super::{ACTIONS, Cloud, drive};
 use crate::clock;
-use crate::faults::Plan;
+use crate::control::{self, Kill, Loss, body};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
@@ -27,21 +27,6 @@ struct Preempt {
 /// As the cloud does it.
 fn five_minutes() -> f64 {
     300.0
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kill {
-    #[serde(default, rename = "as")]
-    how: Loss,
-}
-
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Loss {
-    #[default]
-    Gone,
-    Silent,
 }
 
 /// What is named changes; without a type, every type; without a zone, every one that has it.
@@ -65,11 +50,7 @@ struct Prices {
     notice_s: f64,
 }
 
-enum Error {
-    Wrong(String),
-    Unknown,
-    Refused(Refusal),
-}
+type Error = control::Error<Refusal>;
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
@@ -80,31 +61,24 @@ impl From<Refusal> for Error {
 pub(crate) fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Response<Body> {
     match done(cloud, request) {
         Ok(value) => json_answer(200, &value),
-        Err(Error::Wrong(what)) => json_answer(422, &json!({"error": what})),
-        Err(Error::Unknown) => json_answer(404, &json!({"error": "no such control"})),
-        Err(Error::Refused(why)) => why.answer(),
+        Err(error) => match error.answer() {
+            Ok((status, said)) => json_answer(status, &said),
+            Err(refusal) => refusal.answer(),
+        },
     }
 }
 
-fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Error> {
-    let bytes = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
-    serde_json::from_slice(bytes).map_err(|error| Error::Wrong(error.to_string()))
-}
-
 fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
-    let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').skip(1).collect();
-    match (request.method(), &path[..]) {
-        (&Method::GET, ["faults"]) => Ok(json!({"faults": cloud.faults.list()})),
-        (&Method::DELETE, ["faults"]) => {
-            cloud.faults.clear();
-            Ok(json!({}))
-        }
-        (&Method::POST, ["faults"]) => plan(cloud, body(request)?),
+    let known = |operation: &str| ACTIONS.contains(&operation);
+    if let Some(done) = control::usual(request, &cloud.faults, &cloud.journal, known) {
+        return done;
+    }
+    match (request.method(), &control::path(request)[..]) {
         (&Method::GET, ["settings"]) => Ok(json!(cloud.lock().settings)),
         (&Method::POST, ["settings"]) => settings(cloud, body(request)?),
         (&Method::POST, ["instances", id, "preempt"]) => {
             let Preempt { notice_s } = body(request)?;
-            preempt(cloud, id, seconds(notice_s)?)?;
+            preempt(cloud, id, control::notice(notice_s)?)?;
             let account = cloud.lock();
             account.instances.iter().find(|one| one.id == *id).map(shown).ok_or(Error::Unknown)
         }
@@ -143,48 +117,16 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
             prices(cloud, &body(request)?)?;
             Ok(shelves(cloud))
         }
-        (&Method::GET, ["calls"]) => Ok(cloud.journal.report()),
         (&Method::GET, ["bill"]) => Ok(bill(cloud)),
         _ => Err(Error::Unknown),
     }
 }
 
-fn seconds(seconds: f64) -> Result<Duration, Error> {
-    if (0.0..=1e6).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err(Error::Wrong("notice_s is out of range".to_owned()))
-    }
-}
-
-fn plan(cloud: &Cloud, plan: Plan) -> Result<Value, Error> {
-    if plan.operation != "*" && !ACTIONS.contains(&plan.operation.as_str()) {
-        return Err(Error::Wrong(format!("unknown operation {:?}", plan.operation)));
-    }
-    if plan.nth == 0 {
-        return Err(Error::Wrong("nth counts from 1".to_owned()));
-    }
-    if !(400..=599).contains(&plan.status) {
-        return Err(Error::Wrong("status must be an error".to_owned()));
-    }
-    Ok(json!({"id": cloud.faults.add(plan)}))
-}
-
 /// Only what is named changes.
 fn settings(cloud: &Cloud, changes: Map<String, Value>) -> Result<Value, Error> {
     let mut account = cloud.lock();
-    let mut all = json!(account.settings);
-    for (name, value) in changes {
-        let Some(old) = all.get_mut(&name) else {
-            return Err(Error::Wrong(format!("unknown setting {name:?}")));
-        };
-        *old = value;
-    }
-    let settings: Settings =
-        serde_json::from_value(all.clone()).map_err(|error| Error::Wrong(error.to_string()))?;
-    if !(0.0..=1.0).contains(&settings.boot_fail_rate) {
-        return Err(Error::Wrong("boot_fail_rate is from 0 to 1".to_owned()));
-    }
+    let settings: Settings = control::changed(&account.settings, changes)?;
+    let all = json!(settings);
     account.settings = settings;
     Ok(all)
 }
@@ -226,7 +168,7 @@ fn meant(
 }
 
 fn prices(cloud: &Arc<Cloud>, wanted: &Prices) -> Result<(), Error> {
-    let notice = seconds(wanted.notice_s)?;
+    let notice = control::notice(wanted.notice_s)?;
     if [wanted.on_demand_micros_per_s, wanted.spot_micros_per_s].into_iter().flatten().any(|price| price < 0)
     {
         return Err(Error::Wrong("a price is not negative".to_owned()));

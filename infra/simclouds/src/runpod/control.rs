@@ -6,7 +6,7 @@ use super::graphql;
 use super::pod::{PodId, Status};
 use super::{Cloud, json_answer, rest};
 use crate::clock;
-use crate::faults::Plan;
+use crate::control::{self, Kill, Loss, body};
 use crate::ledger::Micros;
 use axum::body::Body;
 use bytes::Bytes;
@@ -23,22 +23,6 @@ struct Preempt {
     notice_s: f64,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kill {
-    /// `gone`: the pod is forgotten. `silent`: the cloud goes on saying RUNNING.
-    #[serde(default, rename = "as")]
-    how: Loss,
-}
-
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Loss {
-    #[default]
-    Gone,
-    Silent,
-}
-
 /// What is named changes; without a model, every model; without a data centre, every one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,11 +37,7 @@ struct Stock {
     notice_s: f64,
 }
 
-enum Error {
-    Wrong(String),
-    Unknown,
-    Refused(Refusal),
-}
+type Error = control::Error<Refusal>;
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
@@ -68,27 +48,18 @@ impl From<Refusal> for Error {
 pub(crate) fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Response<Body> {
     match done(cloud, request) {
         Ok(value) => json_answer(200, &value),
-        Err(Error::Wrong(what)) => json_answer(422, &json!({"error": what})),
-        Err(Error::Unknown) => json_answer(404, &json!({"error": "no such control"})),
-        Err(Error::Refused(why)) => rest::refusal(&why),
+        Err(error) => match error.answer() {
+            Ok((status, said)) => json_answer(status, &said),
+            Err(refusal) => rest::refusal(&refusal),
+        },
     }
 }
 
-fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Error> {
-    let bytes = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
-    serde_json::from_slice(bytes).map_err(|error| Error::Wrong(error.to_string()))
-}
-
 fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
-    let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').skip(1).collect();
-    let method = request.method();
-    match (method, &path[..]) {
-        (&Method::GET, ["faults"]) => Ok(json!({"faults": cloud.faults.list()})),
-        (&Method::DELETE, ["faults"]) => {
-            cloud.faults.clear();
-            Ok(json!({}))
-        }
-        (&Method::POST, ["faults"]) => plan(cloud, body(request)?),
+    if let Some(done) = control::usual(request, &cloud.faults, &cloud.journal, known) {
+        return done;
+    }
+    match (request.method(), &control::path(request)[..]) {
         (&Method::GET, ["settings"]) => Ok(json!(cloud.lock().books.settings)),
         (&Method::POST, ["settings"]) => settings(cloud, body(request)?),
         (&Method::POST, ["pods", id, "preempt"]) => {
@@ -114,7 +85,6 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
             stock(cloud, &body(request)?)?;
             Ok(stock_shown(cloud))
         }
-        (&Method::GET, ["calls"]) => Ok(cloud.journal.report()),
         (&Method::GET, ["bill"]) => Ok(bill(cloud)),
         _ => Err(Error::Unknown),
     }
@@ -129,37 +99,17 @@ fn millis(seconds: f64) -> Result<u64, Error> {
     }
 }
 
-fn plan(cloud: &Cloud, plan: Plan) -> Result<Value, Error> {
-    let known = matches!(plan.operation.as_str(), "*" | "graphql:*")
-        || rest::Operation::LABELS.contains(&plan.operation.as_str())
-        || graphql::Call::labels().any(|label| label == plan.operation);
-    if !known {
-        return Err(Error::Wrong(format!("unknown operation {:?}", plan.operation)));
-    }
-    if plan.nth == 0 {
-        return Err(Error::Wrong("nth counts from 1".to_owned()));
-    }
-    if !(400..=599).contains(&plan.status) {
-        return Err(Error::Wrong("status must be an error".to_owned()));
-    }
-    Ok(json!({"id": cloud.faults.add(plan)}))
+fn known(operation: &str) -> bool {
+    operation == "graphql:*"
+        || rest::Operation::LABELS.contains(&operation)
+        || graphql::Call::labels().any(|label| label == operation)
 }
 
 /// Only what is named changes.
 fn settings(cloud: &Cloud, changes: Map<String, Value>) -> Result<Value, Error> {
     let mut account = cloud.lock();
-    let mut all = json!(account.books.settings);
-    for (name, value) in changes {
-        let Some(old) = all.get_mut(&name) else {
-            return Err(Error::Wrong(format!("unknown setting {name:?}")));
-        };
-        *old = value;
-    }
-    let settings: super::Settings =
-        serde_json::from_value(all.clone()).map_err(|error| Error::Wrong(error.to_string()))?;
-    if !(0.0..=1.0).contains(&settings.boot_fail_rate) {
-        return Err(Error::Wrong("boot_fail_rate is from 0 to 1".to_owned()));
-    }
+    let settings: super::Settings = control::changed(&account.books.settings, changes)?;
+    let all = json!(settings);
     account.books.settings = settings;
     Ok(all)
 }

@@ -7,7 +7,7 @@ use super::kube::{OPERATIONS, remove, shown};
 use super::market::Place;
 use super::{Cloud, api};
 use crate::clock;
-use crate::faults::Plan;
+use crate::control::{self, Kill, Loss, body};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
@@ -22,21 +22,6 @@ struct Preempt {
     /// Between SIGTERM and SIGKILL; 0 = no warning at all.
     #[serde(default)]
     notice_s: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kill {
-    #[serde(default, rename = "as")]
-    how: Loss,
-}
-
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Loss {
-    #[default]
-    Gone,
-    Silent,
 }
 
 /// What is named changes; without a type, every type; without a zone, every one that has it.
@@ -57,35 +42,28 @@ struct Prices {
     spot_micros_per_s: Option<i64>,
 }
 
-enum Error {
-    Wrong(String),
-    Unknown,
-    NoPod,
-}
+/// No such pod runs.
+struct NoPod;
+
+type Error = control::Error<NoPod>;
 
 pub(super) fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Response<Body> {
     match done(cloud, request) {
         Ok(value) => json_answer(200, &value),
-        Err(Error::Wrong(what)) => json_answer(422, &json!({"error": what})),
-        Err(Error::Unknown) => json_answer(404, &json!({"error": "no such control"})),
-        Err(Error::NoPod) => json_answer(404, &json!({"error": "no such pod runs"})),
+        Err(error) => {
+            let none = |NoPod| (404, json!({"error": "no such pod runs"}));
+            let (status, said) = error.answer().unwrap_or_else(none);
+            json_answer(status, &said)
+        }
     }
 }
 
-fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Error> {
-    let bytes = if request.body().is_empty() { b"{}" } else { &request.body()[..] };
-    serde_json::from_slice(bytes).map_err(|error| Error::Wrong(error.to_string()))
-}
-
 fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
-    let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').skip(1).collect();
-    match (request.method(), &path[..]) {
-        (&Method::GET, ["faults"]) => Ok(json!({"faults": cloud.faults.list()})),
-        (&Method::DELETE, ["faults"]) => {
-            cloud.faults.clear();
-            Ok(json!({}))
-        }
-        (&Method::POST, ["faults"]) => plan(cloud, body(request)?),
+    let known = |operation: &str| api::known(operation) || OPERATIONS.contains(&operation);
+    if let Some(done) = control::usual(request, &cloud.faults, &cloud.journal, known) {
+        return done;
+    }
+    match (request.method(), &control::path(request)[..]) {
         (&Method::GET, ["settings"]) => Ok(json!(cloud.lock().settings)),
         (&Method::POST, ["settings"]) => settings(cloud, body(request)?),
         (&Method::POST, ["instances" | "pods", id, "preempt"]) => {
@@ -121,41 +99,16 @@ fn done(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Result<Value, Error> {
             cloud.lock().store.compact();
             Ok(json!({}))
         }
-        (&Method::GET, ["calls"]) => Ok(cloud.journal.report()),
         (&Method::GET, ["bill"]) => Ok(bill(cloud)),
         _ => Err(Error::Unknown),
     }
 }
 
-fn plan(cloud: &Cloud, plan: Plan) -> Result<Value, Error> {
-    let operation = plan.operation.as_str();
-    if operation != "*" && !api::known(operation) && !OPERATIONS.contains(&operation) {
-        return Err(Error::Wrong(format!("unknown operation {operation:?}")));
-    }
-    if plan.nth == 0 {
-        return Err(Error::Wrong("nth counts from 1".to_owned()));
-    }
-    if !(400..=599).contains(&plan.status) {
-        return Err(Error::Wrong("status must be an error".to_owned()));
-    }
-    Ok(json!({"id": cloud.faults.add(plan)}))
-}
-
 /// Only what is named changes.
 fn settings(cloud: &Cloud, changes: Map<String, Value>) -> Result<Value, Error> {
     let mut account = cloud.lock();
-    let mut all = json!(account.settings);
-    for (name, value) in changes {
-        let Some(old) = all.get_mut(&name) else {
-            return Err(Error::Wrong(format!("unknown setting {name:?}")));
-        };
-        *old = value;
-    }
-    let settings: Settings =
-        serde_json::from_value(all.clone()).map_err(|error| Error::Wrong(error.to_string()))?;
-    if !(0.0..=1.0).contains(&settings.boot_fail_rate) {
-        return Err(Error::Wrong("boot_fail_rate is from 0 to 1".to_owned()));
-    }
+    let settings: Settings = control::changed(&account.settings, changes)?;
+    let all = json!(settings);
     account.settings = settings;
     drop(account);
     cloud.room.notify_waiters();
@@ -163,12 +116,9 @@ fn settings(cloud: &Cloud, changes: Map<String, Value>) -> Result<Value, Error> 
 }
 
 fn preempt(cloud: &Cloud, id: &str, notice_s: f64) -> Result<Value, Error> {
-    if !(0.0..=1e6).contains(&notice_s) {
-        return Err(Error::Wrong("notice_s is out of range".to_owned()));
-    }
-    let notice = Duration::from_secs_f64(notice_s);
+    let notice = control::notice(notice_s)?;
     let mut account = cloud.lock();
-    let run = account.run(id).filter(|run| !run.done).ok_or(Error::NoPod)?;
+    let run = account.run(id).filter(|run| !run.done).ok_or(Error::Refused(NoPod))?;
     let (uid, key, spot) = (run.uid.clone(), run.key(), run.spot);
     let message = if spot {
         "Spot pod was interrupted, it will be killed and re-created"
@@ -176,14 +126,14 @@ fn preempt(cloud: &Cloud, id: &str, notice_s: f64) -> Result<Value, Error> {
         "The node is drained, the pod is evicted"
     };
     shown::disrupted(&mut account, &key, message);
-    let run = account.runs.get(&uid).ok_or(Error::NoPod)?;
+    let run = account.runs.get(&uid).ok_or(Error::Refused(NoPod))?;
     run.end(Why::Preempted(if spot { "Preempted" } else { "Evicted" }), notice);
     Ok(shown_run(run))
 }
 
 fn kill(cloud: &Cloud, id: &str, how: &Loss) -> Result<Value, Error> {
     let mut account = cloud.lock();
-    let run = account.run(id).filter(|run| !run.done).ok_or(Error::NoPod)?;
+    let run = account.run(id).filter(|run| !run.done).ok_or(Error::Refused(NoPod))?;
     let uid = run.uid.clone();
     if *how == Loss::Silent {
         run.end(Why::Silent, Duration::ZERO);
