@@ -30,6 +30,11 @@ else
   echo "No RUNPOD_API_KEY: jobs run on a simulated RunPod, as processes of this machine." >&2
 fi
 
+if command -v npm >/dev/null; then
+  scripts/build_dashboard.sh >&2
+else
+  echo "npm is missing: the API is served without the dashboard." >&2
+fi
 cargo build --package demo >&2
 work=$(mktemp -d)
 mkfifo "$work/out"
@@ -58,5 +63,5 @@ status=0
 target/debug/demo "http://127.0.0.1:$port" || status=$?
 [ -z "$once" ] || exit "$status"
 
-echo "Serving: the API on http://127.0.0.1:$port, its documentation on http://127.0.0.1:$port/docs. Ctrl-C ends it."
+echo "Serving: the dashboard and the API on http://127.0.0.1:$port, its documentation on http://127.0.0.1:$port/docs. Ctrl-C ends it."
 wait "$backend"
