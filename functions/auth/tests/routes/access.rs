@@ -12,7 +12,9 @@ fn operations() -> Vec<(String, String, bool)> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             if ours.contains(&operation["tags"][0]) {
-                let path = path.replace("{id}", "key_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f").replace("{name}", "HF_TOKEN");
+                let path = path
+                    .replace("{id}", "key_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")
+                    .replace("{name}", "HF_TOKEN");
                 operations.push((method.to_uppercase(), path, operation["security"] == json!([{}])));
             }
         }

@@ -165,7 +165,8 @@ impl Machine {
     /// The command cannot have the values that its job wants: its attempt ends before it begins.
     async fn cannot_start(&self, state: &RunnerState, reason: String) -> Result<Reply, StepError> {
         let Some(mut job) = self.jobs.job(state.job_id).await? else { return Ok(Reply::Stop(Stop::Gone)) };
-        let Some(mut attempt) = self.latest(&job).await?.filter(|attempt| attempt.id == state.attempt_id) else {
+        let Some(mut attempt) = self.latest(&job).await?.filter(|attempt| attempt.id == state.attempt_id)
+        else {
             return Ok(Reply::Stop(Stop::Gone));
         };
         if attempt.outcome.is_none() {

@@ -188,7 +188,10 @@ impl From<Retry> for domain::job::Retry {
 
 /// The named secrets of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected names of secrets: an object such as {\"HF_TOKEN\": \"hf\"}, or a list")]
+#[serde(
+    untagged,
+    expecting = "expected names of secrets: an object such as {\"HF_TOKEN\": \"hf\"}, or a list"
+)]
 pub enum SecretNames {
     /// A variable's name with a secret's name.
     Variables(BTreeMap<String, String>),
@@ -410,7 +413,8 @@ mod tests {
     #[test]
     fn secrets_are_named_by_an_object_or_a_list() {
         let secrets = |given: Value| {
-            read(json!({"image": "a", "command": ["b"], "env": {"B": ""}, "secrets": given})).map(|(spec, _)| spec.secrets)
+            read(json!({"image": "a", "command": ["b"], "env": {"B": ""}, "secrets": given}))
+                .map(|(spec, _)| spec.secrets)
         };
         assert_eq!(secrets(json!({"T": "hf"})).unwrap(), BTreeMap::from([("T".into(), "hf".into())]));
         assert_eq!(secrets(json!(["T"])).unwrap(), BTreeMap::from([("T".into(), "T".into())]));
