@@ -49,3 +49,21 @@ fn the_groups_of_the_night_are_edges() {
     let all_kept = plan.resume(|_| Some(NodeStatus::Succeeded), &BTreeSet::new(), &BTreeSet::new());
     assert!(all_kept.iter().all(|fate| *fate == domain::workflow::Fate::Keep));
 }
+
+/// The blocks of the documentation: whole workflows are valid, and parts of one have a node's form.
+#[test]
+fn the_documentation_says_what_is() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/workflows.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let blocks: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 6);
+    for block in blocks {
+        if block.starts_with("name: ") {
+            assert_eq!(super::errors(&super::yaml(block)), Vec::<String>::new(), "{block}");
+        } else {
+            let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
+            let workflow = super::yaml(&format!("name: w\nnodes:\n{indented}"));
+            assert!(workflow.nodes.values().all(|node| node.kind().is_some()), "{block}");
+        }
+    }
+}
