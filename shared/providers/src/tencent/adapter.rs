@@ -296,7 +296,14 @@ impl Adapter {
         }
         let (job, pods) = futures::join!(cluster.get::<wire::Job>(url), Self::pods(cluster, place));
         match job {
-            Ok(job) => Ok(pod::observation(&job, &pods?)),
+            Ok(job) => {
+                let pods = pods?;
+                let mut seen = pod::observation(&job, &pods);
+                if pods.is_empty() && seen.phase == Phase::Starting {
+                    seen.detail = Self::why_no_pod(cluster, place).await.or(seen.detail);
+                }
+                Ok(seen)
+            }
             Err(ProviderError::NotFound(why)) => {
                 // The cluster deletes the pods of a deleted job later, and until then they cost.
                 if pods?.iter().any(pod::is_left) {
@@ -307,6 +314,15 @@ impl Adapter {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What the cluster says against the job's pod, such as a quota. A help for the reader: without it the look is as good.
+    async fn why_no_pod(cluster: &Cluster, place: &Place) -> Option<String> {
+        let mut url = cluster.url(&["api", "v1", "namespaces", &place.namespace, "events"]);
+        url.query_pairs_mut().append_pair("fieldSelector", &format!("involvedObject.name={}", place.job));
+        let events: wire::List<wire::Event> = cluster.get(url).await.ok()?;
+        let warning = events.items.iter().rev().find(|event| event.kind.as_deref() == Some("Warning"))?;
+        pod::join(warning.reason.as_deref(), warning.message.as_deref())
     }
 
     async fn end(cluster: &Cluster, place: &Place) -> Result<(), ProviderError> {

@@ -122,7 +122,8 @@ fn words(condition: &Condition) -> Option<String> {
     join(condition.reason.as_deref(), condition.message.as_deref())
 }
 
-fn join(reason: Option<&str>, message: Option<&str>) -> Option<String> {
+/// Both in one line, where there is anything to say.
+pub(super) fn join(reason: Option<&str>, message: Option<&str>) -> Option<String> {
     let parts: Vec<&str> = [reason, message].into_iter().flatten().filter(|part| !part.is_empty()).collect();
     (!parts.is_empty()).then(|| bounded(&parts.join(": ")))
 }

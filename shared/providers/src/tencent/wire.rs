@@ -171,6 +171,15 @@ pub(super) struct Condition {
     pub(super) message: Option<String>,
 }
 
+/// Something that happened to an object.
+#[derive(Deserialize)]
+pub(super) struct Event {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct Pod {
     pub(super) metadata: Metadata,

@@ -288,6 +288,25 @@ async fn a_pod_that_finds_no_machine_still_starts_and_says_why() {
     }
 }
 
+#[tokio::test]
+async fn a_quota_on_pods_is_told_by_what_waits_for_it() {
+    let tke = Tke::start().await;
+    let provider = tke.provider();
+    tke.control("settings", json!({"quota_gpus": 1})).await;
+    let first = provider.launch(&launch(1, offer(&tke, false).await)).await.unwrap();
+    until(provider.as_ref(), &first.handle, |phase| *phase == Phase::Running).await;
+    let second = provider.launch(&launch(2, offer(&tke, false).await)).await.unwrap();
+    loop {
+        let seen = provider.observe(&second.handle).await.unwrap();
+        assert_eq!(seen.phase, Phase::Starting);
+        if seen.detail.is_some_and(|words| words.contains("FailedCreate") && words.contains("exceeded quota"))
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// A pod's time is over for the cluster too, should nobody of us be there.
 #[tokio::test]
 async fn the_cluster_ends_what_is_past_its_time() {
