@@ -6,13 +6,26 @@ export function formatMoney(money: Money | null | undefined, locale: string, dig
   const value = Number(money.amount)
   if (!Number.isFinite(value)) return null
   const most = digits ?? (value === 0 || Math.abs(value) >= 0.1 ? 2 : Math.abs(value) >= 0.0001 ? 4 : 6)
-  return new Intl.NumberFormat(locale, {
-    style: 'currency',
-    currency: money.currency,
-    currencyDisplay: 'narrowSymbol',
-    minimumFractionDigits: 2,
-    maximumFractionDigits: Math.max(2, most),
-  }).format(value)
+  return formatter(locale, money.currency, Math.max(2, most)).format(value)
+}
+
+const formatters = new Map<string, Intl.NumberFormat>()
+
+/** Making one costs more than a hundred uses of it, and a table of jobs formats at every frame that it is scrolled. */
+function formatter(locale: string, currency: string, digits: number): Intl.NumberFormat {
+  const key = `${locale} ${currency} ${digits}`
+  let made = formatters.get(key)
+  if (!made) {
+    made = new Intl.NumberFormat(locale, {
+      style: 'currency',
+      currency,
+      currencyDisplay: 'narrowSymbol',
+      minimumFractionDigits: 2,
+      maximumFractionDigits: digits,
+    })
+    formatters.set(key, made)
+  }
+  return made
 }
 
 /** Several amounts, one for each currency: they are never added to each other. */

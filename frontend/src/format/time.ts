@@ -4,19 +4,29 @@ export function formatTime(at: string | number | null | undefined, zone?: string
   const date = new Date(at)
   if (Number.isNaN(date.getTime())) return null
   const parts: Record<string, string> = {}
-  const format = new Intl.DateTimeFormat('en-CA', {
-    timeZone: zone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-  })
-  for (const part of format.formatToParts(date)) parts[part.type] = part.value
+  for (const part of inZone(zone).formatToParts(date)) parts[part.type] = part.value
   const clock = `${parts.hour}:${parts.minute}${seconds ? `:${parts.second}` : ''}`
   return `${parts.year}-${parts.month}-${parts.day} ${clock}`
+}
+
+const zones = new Map<string | undefined, Intl.DateTimeFormat>()
+
+function inZone(zone: string | undefined): Intl.DateTimeFormat {
+  let made = zones.get(zone)
+  if (!made) {
+    made = new Intl.DateTimeFormat('en-CA', {
+      timeZone: zone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    })
+    zones.set(zone, made)
+  }
+  return made
 }
 
 export type Units = Record<'d' | 'h' | 'm' | 's', string>
