@@ -6,6 +6,7 @@ pub mod cel;
 pub mod compare;
 mod definition;
 mod errors;
+mod evaluate;
 mod expand;
 mod job_fields;
 mod outcome;

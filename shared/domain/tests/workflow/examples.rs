@@ -55,7 +55,8 @@ fn the_groups_of_the_night_are_edges() {
 fn the_documentation_says_what_is() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/workflows.md");
     let page = fs::read_to_string(page).expect("the page");
-    let blocks: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<_> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 6);
     for block in blocks {
         if block.starts_with("name: ") {

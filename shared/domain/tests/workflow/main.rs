@@ -4,6 +4,7 @@ mod cache_key;
 mod cel;
 mod compare;
 mod definition;
+mod evaluate;
 mod examples;
 mod outcome;
 mod params;
