@@ -62,8 +62,8 @@ fn the_documentation_says_what_is() {
         if block.starts_with("name: ") {
             assert_eq!(super::errors(&super::yaml(block)), Vec::<String>::new(), "{block}");
         } else {
-            let indented: String = block.lines().map(|line| format!("  {line}\n")).collect();
-            let workflow = super::yaml(&format!("name: w\nnodes:\n{indented}"));
+            let indented: Vec<_> = block.lines().map(|line| format!("  {line}")).collect();
+            let workflow = super::yaml(&format!("name: w\nnodes:\n{}\n", indented.join("\n")));
             assert!(workflow.nodes.values().all(|node| node.kind().is_some()), "{block}");
         }
     }
