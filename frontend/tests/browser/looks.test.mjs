@@ -82,7 +82,9 @@ for (const [way, [options, taste]] of Object.entries(ways)) {
     const wrong = []
     for (const [name, path] of Object.entries(pages())) {
       await page.goto(path)
-      await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.el-skeleton'))
+      await page
+        .waitForFunction(() => document.querySelector('h1') && !document.querySelector('.el-skeleton'))
+        .catch(() => wrong.push(`${name}: not loaded`))
       await page.waitForTimeout(400)
       await page.screenshot({ path: `${shots}/${way}-${name}.png` })
       for (const violation of await violations(page)) wrong.push(`${name}: ${violation}`)

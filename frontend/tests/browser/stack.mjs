@@ -41,6 +41,7 @@ export async function startBrowser() {
 export async function open(browser, base, options = {}) {
   const context = await browser.newContext({ baseURL: base, viewport: { width: 1280, height: 860 }, ...options })
   const page = await context.newPage()
+  page.setDefaultTimeout(60_000)
   page.trouble = []
   page.on('pageerror', (error) => page.trouble.push(`script: ${error.message}`))
   page.on('dialog', (dialog) => {
