@@ -16,6 +16,8 @@ const PATIENCE = 1500
 /** How often pages ask while no push comes. */
 const POLL = 5000
 const PAGE = 200
+/** How long a job of elsewhere may stay unshown. */
+const MEET = 2000
 
 /** What is known of jobs now, and the one connection that keeps it so. */
 export const useLive = defineStore('live', () => {
@@ -29,6 +31,7 @@ export const useLive = defineStore('live', () => {
   let pending: Input[] = []
   let flush: ReturnType<typeof setTimeout> | undefined
   let poll: ReturnType<typeof setInterval> | undefined
+  let meeting: ReturnType<typeof setTimeout> | undefined
 
   const socket = new Socket({
     ticket: async () => (await take(api.POST('/v1/realtime/ticket'))).url,
@@ -68,7 +71,7 @@ export const useLive = defineStore('live', () => {
       waiting.add(jobId)
       setTimeout(() => void catchUp(jobId), PATIENCE)
     }
-    if (state.value.unknown.size > 0) void meet([...state.value.unknown])
+    if (state.value.unknown.size > 0) meet([...state.value.unknown])
   }
 
   async function catchUp(jobId: string): Promise<void> {
@@ -84,10 +87,13 @@ export const useLive = defineStore('live', () => {
     }
   }
 
-  /** Jobs that were submitted elsewhere. */
-  async function meet(jobIds: string[]): Promise<void> {
+  /** Jobs that were submitted elsewhere: pages ask again, not at each event of a thousand jobs that no page shows. */
+  function meet(jobIds: string[]): void {
     state.value = reduce(state.value, [{ type: 'seen', jobIds }])
-    tick.value++
+    meeting ??= setTimeout(() => {
+      meeting = undefined
+      tick.value++
+    }, MEET)
   }
 
   function put(...jobs: Job[]): void {
@@ -140,7 +146,9 @@ export const useLive = defineStore('live', () => {
     socket.stop()
     clearInterval(poll)
     clearTimeout(flush)
+    clearTimeout(meeting)
     flush = undefined
+    meeting = undefined
     pending = []
     state.value = empty
     window.removeEventListener('online', wake)

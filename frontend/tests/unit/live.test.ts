@@ -91,6 +91,13 @@ describe('the live store', () => {
     expect(live.tick).toBeGreaterThan(1)
   })
 
+  test('of jobs that no page knows, however many, asks pages once', async () => {
+    const live = await connected()
+    for (let number = 0; number < 500; number++) say(wires[0]!, { type: 'status', ...cleanRun()[1], job_id: `job_${number}` })
+    await vi.advanceTimersByTimeAsync(4000)
+    expect(live.tick).toBe(1)
+  })
+
   test('forgets everything with the session', async () => {
     const live = await connected()
     live.put(job())
