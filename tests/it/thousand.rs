@@ -1,0 +1,199 @@
+//! A thousand jobs on three clouds that refuse, lose answers, take machines back and are away for a while: every job
+//! ends right, nothing is left that bills, and what is written down is what was spent.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::{Plan, Stack, User, shell_job};
+
+const JOBS: usize = 1_000;
+/// One in so many is taken back by its cloud while it works.
+const PREEMPTED: usize = 10;
+
+const STRATEGIES: [&str; 4] = ["cost", "performance", "availability", "balanced"];
+
+/// What the simulations call the things that a test causes.
+struct Cloud {
+    name: &'static str,
+    /// The call that makes an instance.
+    create: &'static str,
+    /// The path of its instances below `/_sim/`.
+    instances: &'static str,
+}
+
+const CLOUDS: [Cloud; 3] = [
+    Cloud { name: "runpod", create: "create", instances: "pods" },
+    Cloud { name: "alibaba", create: "RunInstances", instances: "instances" },
+    Cloud { name: "tencent", create: "jobs.create", instances: "instances" },
+];
+
+impl Cloud {
+    async fn fault(&self, stack: &Stack, fault: Value) {
+        stack.post(stack.cloud(self.name), "/_sim/faults", &fault).await;
+    }
+
+    /// One launch in five is refused, and the answer to one in ten is lost.
+    async fn misbehave(&self, stack: &Stack) {
+        for nth in (5..2 * JOBS).step_by(5) {
+            self.fault(stack, json!({ "operation": self.create, "mode": "no_capacity", "nth": nth })).await;
+        }
+        for nth in (3..2 * JOBS).step_by(10) {
+            self.fault(stack, json!({ "operation": self.create, "mode": "drop_after", "nth": nth })).await;
+        }
+    }
+
+    async fn clear(&self, stack: &Stack) {
+        let url = format!("{}/_sim/faults", stack.cloud(self.name));
+        stack.http.delete(url).send().await.expect("an answer");
+    }
+}
+
+fn spot_job(index: usize) -> Value {
+    let script = if index.is_multiple_of(PREEMPTED) {
+        r#"[ "$GPU_ATTEMPT" != 1 ] || sleep 600; echo done"#
+    } else {
+        "echo done"
+    };
+    shell_job(
+        script,
+        json!({
+            "name": format!("job {index}"),
+            "gpu": { "count": 1 },
+            "spot": "prefer",
+            "preferred_providers": [CLOUDS[index % 3].name],
+            "strategy": STRATEGIES[index % STRATEGIES.len()],
+            "timeout_seconds": 900,
+            "queue_timeout_seconds": 3_600,
+            "retry": { "max_attempts": 10, "on": ["preemption", "lost_instance", "boot_failure"], "backoff_seconds": 0 },
+        }),
+    )
+}
+
+/// Takes the job's machine back once its command works.
+async fn preempt(stack: &Stack, user: &User, id: &str) {
+    user.until(id, "running").await;
+    let attempts = attempts(user, id).await;
+    let attempt = attempts.last().expect("an attempt");
+    let name = &attempt["placement"]["provider"];
+    let cloud = CLOUDS.iter().find(|cloud| *name == cloud.name).expect("a cloud of ours");
+    let own = own_name(attempt["instance"].as_str().expect("its instance"));
+    let base = stack.cloud(cloud.name);
+    let all = stack.get(base, &format!("/_sim/{}", cloud.instances)).await;
+    let all = all[cloud.instances].as_array().cloned().unwrap_or_default();
+    let Some(instance) = all.iter().find(|one| one["id"] == own || one["name"] == own) else { return };
+    let path = format!("{base}/_sim/{}/{}/preempt", cloud.instances, instance["id"].as_str().expect("an id"));
+    // On demand it cannot be taken back, but it can be lost.
+    let answer = stack.http.post(&path).json(&json!({ "notice_s": 0 })).send().await.expect("an answer");
+    if !answer.status().is_success() {
+        let path = path.replace("/preempt", "/kill");
+        stack.http.post(path).json(&json!({})).send().await.expect("an answer");
+    }
+}
+
+async fn attempts(user: &User, id: &str) -> Vec<Value> {
+    let attempts = user.get(&format!("/v1/jobs/{id}/attempts")).await.expect(200);
+    attempts["items"].as_array().cloned().unwrap_or_default()
+}
+
+/// What the cloud itself calls the instance: a handle may have its region or cluster in front.
+fn own_name(instance: &str) -> &str {
+    instance.rsplit('/').next().unwrap_or(instance)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_jobs_end_right_on_three_clouds_that_misbehave() {
+    let stack = Plan::default()
+        .with("DefaultConcurrency", "24")
+        .with("HeartbeatSeconds", "5")
+        .clouds(&["runpod", "alibaba", "tencent"])
+        .start()
+        .await;
+    let user = stack.user().await;
+    for cloud in &CLOUDS[..2] {
+        cloud.misbehave(&stack).await;
+    }
+    // One is away from the beginning until a tenth of the jobs has ended.
+    CLOUDS[2].fault(&stack, json!({ "operation": "*", "mode": "fail_before", "status": 503, "times": 0 })).await;
+
+    let mut ids = Vec::with_capacity(JOBS);
+    for index in 0..JOBS {
+        ids.push(user.submit(&spot_job(index)).await);
+    }
+    for (index, id) in ids.iter().enumerate() {
+        if index == JOBS / 10 {
+            CLOUDS[2].clear(&stack).await;
+            CLOUDS[2].misbehave(&stack).await;
+        }
+        if index.is_multiple_of(PREEMPTED) {
+            preempt(&stack, &user, id).await;
+        }
+        let job = user.ended(id).await;
+        assert_eq!(job["status"], "succeeded", "{job:#}");
+    }
+    for cloud in &CLOUDS {
+        cloud.clear(&stack).await;
+    }
+    stack.rest().await;
+    stack.sweep().await;
+    stack.sweep().await;
+    assert_eq!(stack.executions().await, Vec::<Value>::new(), "executions are left");
+    for cloud in &CLOUDS {
+        let left = stack.get(stack.cloud(cloud.name), &format!("/_sim/{}", cloud.instances)).await;
+        assert_eq!(left["live"], 0, "{}: {left:#}", cloud.name);
+    }
+    let mut of_jobs = Sums::new();
+    let mut paid: BTreeMap<String, Value> = BTreeMap::new();
+    for id in &ids {
+        let cost = user.get(&format!("/v1/jobs/{id}/cost")).await.expect(200);
+        assert_eq!(cost["final"], true, "{cost:#}");
+        add(&mut of_jobs, &cost["total"]);
+        for attempt in attempts(&user, id).await {
+            if let Some(instance) = attempt["instance"].as_str() {
+                let twice = paid.insert(own_name(instance).to_owned(), attempt.clone());
+                assert_eq!(twice, None, "an instance of two attempts");
+            }
+        }
+    }
+    assert_eq!(ledger(&user).await, of_jobs, "the ledger and the jobs");
+    for cloud in &CLOUDS {
+        let bill = stack.get(stack.cloud(cloud.name), "/_sim/bill").await;
+        for billed in bill[cloud.instances].as_array().into_iter().flatten() {
+            let names = [&billed["id"], &billed["name"]].map(|name| name.as_str().unwrap_or_default());
+            let attempt = names.iter().find_map(|name| paid.remove(*name));
+            let attempt = attempt.unwrap_or_else(|| panic!("{}: nobody pays for {billed:#}", cloud.name));
+            let (ours, theirs) = (micros(&attempt["cost"]["amount"]), billed["cost_micros"].as_i64().expect("micros"));
+            let a_second = micros(&attempt["placement"]["price_per_hour"]["amount"]) / 3_600 + 1;
+            assert!(ours + a_second >= theirs, "less is shown than is billed: {attempt:#} {billed:#}");
+        }
+    }
+    assert_eq!(paid, BTreeMap::new(), "paid, but no cloud billed it");
+}
+
+type Sums = BTreeMap<String, i64>;
+
+async fn ledger(user: &User) -> Sums {
+    let mut sums = Sums::new();
+    let mut path = "/v1/costs/attempts?limit=100".to_owned();
+    loop {
+        let page = user.get(&path).await.expect(200);
+        for entry in page["items"].as_array().into_iter().flatten() {
+            add(&mut sums, &json!([entry["cost"]]));
+        }
+        let Some(next) = page["next"].as_str() else { return sums };
+        path = format!("/v1/costs/attempts?limit=100&cursor={next}");
+    }
+}
+
+fn add(sums: &mut Sums, amounts: &Value) {
+    for amount in amounts.as_array().into_iter().flatten() {
+        let currency = amount["currency"].as_str().expect("a currency").to_owned();
+        *sums.entry(currency).or_default() += micros(&amount["amount"]);
+    }
+}
+
+/// A decimal with six places.
+fn micros(amount: &Value) -> i64 {
+    let text = amount.as_str().expect("a decimal");
+    text.replace('.', "").parse().expect("micros")
+}
