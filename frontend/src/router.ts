@@ -22,6 +22,7 @@ export function createRoutes(): Router {
       { path: '/jobs/new', component: () => import('./jobs/Submit.vue'), meta: { title: 'nav.submit' } },
       { path: '/jobs/:id', component: () => import('./jobs/Job.vue'), props: true, meta: { title: 'job.title' } },
       { path: '/gpus', component: () => import('./offers/Gpus.vue'), meta: { title: 'nav.gpus' } },
+      { path: '/costs', component: () => import('./costs/Costs.vue'), meta: { title: 'nav.costs' } },
       { path: '/settings', component: () => import('./settings/Settings.vue'), meta: { title: 'nav.settings' } },
       { path: '/admin', component: () => import('./admin/Admin.vue'), meta: { admin: true, title: 'nav.admin' } },
       { path: '/:rest(.*)*', component: () => import('./shell/NotFound.vue'), meta: { open: true, title: 'notFound.title' } },

@@ -35,6 +35,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the platform's budget */
+        get: operations["get_platform_budget"];
+        /**
+         * Set the platform's budget
+         * @description Used up, nothing new starts and nothing is admitted until the month turns or the budget is raised; what runs goes on. Raised,
+         *     the jobs that wait go on at once.
+         */
+        put: operations["set_platform_budget"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -158,6 +180,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get one's own budget and quotas */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get costs
+         * @description What ended attempts cost, by day, provider, model, job, user or tag: in their providers' currencies, and converted at the
+         *     configured rate. An attempt counts where its end was written. What runs now is beside it.
+         */
+        get: operations["get_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/costs.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export paid attempts as CSV
+         * @description RFC 4180 with a header line, newest first. Text that a spreadsheet would take for a formula has an apostrophe in front.
+         *     `group_by` and `currency` do not matter here.
+         */
+        get: operations["export_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/costs/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List paid attempts
+         * @description Newest first: one for each attempt that has ended.
+         */
+        get: operations["list_paid_attempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/examples/admin": {
         parameters: {
             query?: never;
@@ -201,6 +302,26 @@ export interface paths {
         };
         /** List the GPU models that can be rented */
         get: operations["list_gpus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List images to begin with
+         * @description Suggestions: a job takes any image.
+         */
+        get: operations["list_images"];
         put?: never;
         post?: never;
         delete?: never;
@@ -498,7 +619,7 @@ export interface paths {
         };
         /**
          * List offers
-         * @description From the providers' own catalogues, at most a minute old.
+         * @description As they were seen last, at once, each with its age. Old ones are refreshed behind the answer.
          */
         get: operations["list_offers"];
         put?: never;
@@ -584,6 +705,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/scheduling/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what the scheduler measured, and what waits
+         * @description What placement rests upon: the launches, boots and interruptions of the last days, by provider, region, model and spot.
+         */
+        get: operations["scheduling_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's own secrets
+         * @description Their names and times. A value is never shown, to nobody.
+         */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep a secret
+         * @description Makes it, or replaces its value. A job refers to it by name in `secrets`, and its command gets the value that the secret has
+         *     when it starts. In the job's log, progress and output the value is masked: each byte of it, of each of its lines and of its
+         *     base64 is shown as `*`. Values under 4 characters are not masked.
+         */
+        put: operations["put_secret"];
+        post?: never;
+        /**
+         * Delete a secret
+         * @description Commands that have it keep it. A job that refers to it and has not started fails when it starts.
+         */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -617,12 +804,12 @@ export interface components {
          * @example {
          *       "items": [
          *         {
+         *           "id": "key_019b7cd48b6a7c1e8f2a3b4c5d6e7f81",
+         *           "name": "ci",
+         *           "hint": "gpuk_fake",
          *           "created_at": "2026-01-02T03:04:05Z",
          *           "expires_at": null,
-         *           "hint": "gpuk_fake",
-         *           "id": "key_019b7cd48b6a7c1e8f2a3b4c5d6e7f81",
-         *           "last_used_at": null,
-         *           "name": "ci"
+         *           "last_used_at": null
          *         }
          *       ]
          *     }
@@ -688,45 +875,45 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "cost": {
-         *             "amount": "0.002444",
-         *             "currency": "USD"
-         *           },
-         *           "created_at": "2026-01-02T03:04:07Z",
-         *           "ended_at": "2026-01-02T03:04:26Z",
-         *           "gone_at": "2026-01-02T03:04:27Z",
          *           "id": "att_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
-         *           "instance": "k3v9x0a1b2c3d4",
-         *           "intended_at": "2026-01-02T03:04:06Z",
          *           "number": 1,
          *           "placement": {
-         *             "cpus": null,
+         *             "provider": "runpod",
+         *             "region": "EU-RO-1",
          *             "gpu": "RTX 4090",
          *             "gpu_count": 1,
          *             "gpu_memory_gib": 24,
          *             "instance_type": "NVIDIA RTX 4090",
+         *             "cpus": null,
          *             "memory_gib": null,
+         *             "spot": false,
          *             "price_per_hour": {
          *               "amount": "0.440000",
          *               "currency": "USD"
-         *             },
-         *             "provider": "runpod",
-         *             "region": "EU-RO-1",
-         *             "spot": false
+         *             }
          *           },
+         *           "instance": "k3v9x0a1b2c3d4",
+         *           "intended_at": "2026-01-02T03:04:06Z",
+         *           "created_at": "2026-01-02T03:04:07Z",
+         *           "started_at": "2026-01-02T03:04:15Z",
+         *           "ended_at": "2026-01-02T03:04:26Z",
+         *           "gone_at": "2026-01-02T03:04:27Z",
          *           "result": {
+         *             "outcome": "exited",
          *             "exit": {
-         *               "at": "2026-01-02T03:04:26Z",
          *               "code": 0,
+         *               "reason": "exited",
+         *               "at": "2026-01-02T03:04:26Z",
          *               "output": {
          *                 "loss": 0.12
          *               },
-         *               "output_error": null,
-         *               "reason": "exited"
-         *             },
-         *             "outcome": "exited"
+         *               "output_error": null
+         *             }
          *           },
-         *           "started_at": "2026-01-02T03:04:15Z"
+         *           "cost": {
+         *             "amount": "0.002444",
+         *             "currency": "USD"
+         *           }
          *         }
          *       ]
          *     }
@@ -734,6 +921,98 @@ export interface components {
         Attempts: {
             items: components["schemas"]["Attempt"][];
         };
+        /**
+         * @description A month's budget, and how it stands.
+         * @example {
+         *       "month": "2026-11",
+         *       "spent": [
+         *         {
+         *           "amount": "380.000000",
+         *           "currency": "USD"
+         *         },
+         *         {
+         *           "amount": "142.000000",
+         *           "currency": "CNY"
+         *         }
+         *       ],
+         *       "running": [
+         *         {
+         *           "amount": "2.500000",
+         *           "currency": "USD"
+         *         }
+         *       ],
+         *       "used": {
+         *         "amount": "402.500000",
+         *         "currency": "USD"
+         *       },
+         *       "budget": {
+         *         "amount": "500.000000",
+         *         "currency": "USD"
+         *       },
+         *       "percent": 80,
+         *       "level": "warning",
+         *       "cny_per_usd": "7.100000",
+         *       "alerts": []
+         *     }
+         */
+        Budget: {
+            /**
+             * @description The calendar month (UTC).
+             * @example 2026-11
+             */
+            month: string;
+            /** @description What the attempts cost that ended in it, in their providers' currencies. */
+            spent: components["schemas"]["Money"][];
+            /** @description What the instances that run now cost up to now; it is paid in the month in which they end. */
+            running: components["schemas"]["Money"][];
+            /** @description Both together, in the budget's currency, or in one's own where there is no budget. */
+            used: components["schemas"]["Money"];
+            budget: components["schemas"]["Money"] | null;
+            /**
+             * Format: int32
+             * @description Whole per cent of the budget that are used; null without one.
+             */
+            percent: number | null;
+            level: components["schemas"]["BudgetLevel"] | null;
+            /**
+             * @description The rate that amounts of two currencies are compared at, as configured.
+             * @example 7.100000
+             */
+            cny_per_usd: string;
+            /** @description This month's alerts. */
+            alerts: components["schemas"]["BudgetAlert"][];
+        };
+        /**
+         * @description A monthly budget came near its end.
+         * @example {
+         *       "month": "2026-11",
+         *       "level": "warning",
+         *       "at": "2026-11-24T13:00:00Z",
+         *       "used": {
+         *         "amount": "402.500000",
+         *         "currency": "USD"
+         *       },
+         *       "budget": {
+         *         "amount": "500.000000",
+         *         "currency": "USD"
+         *       }
+         *     }
+         */
+        BudgetAlert: {
+            /** @example 2026-11 */
+            month: string;
+            level: components["schemas"]["BudgetLevel"];
+            /** Format: date-time */
+            at: string;
+            /** @description Spent and running at that time. */
+            used: components["schemas"]["Money"];
+            budget: components["schemas"]["Money"];
+        };
+        /**
+         * @description How near a monthly budget is to its end: `warning` from 80 % on, `exceeded` when nothing new starts.
+         * @enum {string}
+         */
+        BudgetLevel: "warning" | "exceeded";
         /**
          * @description A new password.
          * @example {
@@ -753,29 +1032,29 @@ export interface components {
         /**
          * @description What a job cost.
          * @example {
-         *       "as_of": "2026-01-02T03:05:05Z",
          *       "attempts": [
          *         {
          *           "attempt": 1,
+         *           "price_per_hour": {
+         *             "amount": "0.440000",
+         *             "currency": "USD"
+         *           },
          *           "billed_seconds": 20,
          *           "cost": {
          *             "amount": "0.002444",
          *             "currency": "USD"
          *           },
-         *           "final": true,
-         *           "price_per_hour": {
-         *             "amount": "0.440000",
-         *             "currency": "USD"
-         *           }
+         *           "final": true
          *         }
          *       ],
-         *       "final": true,
          *       "total": [
          *         {
          *           "amount": "0.002444",
          *           "currency": "USD"
          *         }
-         *       ]
+         *       ],
+         *       "final": true,
+         *       "as_of": "2026-01-02T03:05:05Z"
          *     }
          */
         Cost: {
@@ -790,19 +1069,87 @@ export interface components {
              */
             as_of: string;
         };
+        /** @description One group. */
+        CostGroup: components["schemas"]["CostSums"] & {
+            /**
+             * @description The day, provider, model, job, user, or value of the tag; null for jobs without the tag.
+             * @example 2026-11-24
+             */
+            key: string | null;
+        };
+        /** @description The sums of some attempts. Lists hold one amount for each currency that a provider bills in; totals are converted. */
+        CostSums: {
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Seconds billed.
+             */
+            seconds: number;
+            cost: components["schemas"]["Money"][];
+            total: components["schemas"]["Money"];
+            /** @description What attempts cost that the platform lost: pre-empted, vanished, never booted. */
+            wasted: components["schemas"]["Money"][];
+            wasted_total: components["schemas"]["Money"];
+            /** @description What spot saved against the same thing on demand, of the attempts of which that price was known. */
+            saved_by_spot: components["schemas"]["Money"][];
+            saved_by_spot_total: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description Attempts that went on after a lost one.
+             */
+            failovers: number;
+            /** @description What those cost: without them their jobs would have failed. */
+            failover_cost: components["schemas"]["Money"][];
+            failover_total: components["schemas"]["Money"];
+        };
+        /** @description What was paid in a span of time, as a whole and by group. */
+        Costs: {
+            /**
+             * Format: date-time
+             * @description The first moment.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The first moment behind it.
+             */
+            to: string;
+            /**
+             * @description As asked: `day`, `provider`, `gpu`, `job`, `user` or `tag:KEY`.
+             * @example day
+             */
+            group_by: string;
+            /**
+             * @description The currency of the totals.
+             * @example USD
+             */
+            currency: string;
+            /**
+             * @description The rate that totals are converted at, as configured.
+             * @example 7.100000
+             */
+            cny_per_usd: string;
+            /** @description Everything. */
+            sums: components["schemas"]["CostSums"];
+            /** @description By group, the dearest first; days in their order. */
+            groups: components["schemas"]["CostGroup"][];
+            /** @description What runs now and is not paid yet; not part of the sums. */
+            running: components["schemas"]["RunningCost"];
+        };
         /**
          * @description An owner's jobs by status.
          * @example {
-         *       "admitted": 2,
          *       "by_status": {
-         *         "cancelled": 0,
-         *         "failed": 1,
-         *         "provisioning": 0,
          *         "queued": 1,
+         *         "provisioning": 0,
          *         "running": 2,
          *         "succeeded": 40,
+         *         "failed": 1,
+         *         "cancelled": 0,
          *         "timed_out": 0
          *       },
+         *       "admitted": 2,
          *       "limit": 20
          *     }
          */
@@ -825,13 +1172,13 @@ export interface components {
         /**
          * @description A key that has just been made.
          * @example {
+         *       "id": "key_019b7cd48b6a7c1e8f2a3b4c5d6e7f81",
+         *       "name": "ci",
+         *       "hint": "gpuk_fake",
          *       "created_at": "2026-01-02T03:04:05Z",
          *       "expires_at": null,
-         *       "hint": "gpuk_fake",
-         *       "id": "key_019b7cd48b6a7c1e8f2a3b4c5d6e7f81",
-         *       "key": "gpuk_fake0000000000000000000000000000000000000",
          *       "last_used_at": null,
-         *       "name": "ci"
+         *       "key": "gpuk_fake0000000000000000000000000000000000000"
          *     }
          */
         CreatedApiKey: components["schemas"]["ApiKey"] & {
@@ -851,8 +1198,8 @@ export interface components {
          * @example {
          *       "name": "fine-tune, second try",
          *       "tags": {
-         *         "keep": "yes",
-         *         "team": "research"
+         *         "team": "research",
+         *         "keep": "yes"
          *       }
          *     }
          */
@@ -887,16 +1234,32 @@ export interface components {
              * @example https://example.com/ada.png
              */
             avatar?: string | null;
+            currency?: components["schemas"]["Currency"] | null;
         };
         /**
          * @description A change of what an account may do. What is absent stays.
          * @example {
-         *       "role": "admin"
+         *       "max_gpus": 8,
+         *       "monthly_budget": {
+         *         "amount": "500",
+         *         "currency": "USD"
+         *       }
          *     }
          */
         EditUser: {
             role?: components["schemas"]["Role"] | null;
             active?: boolean | null;
+            /**
+             * Format: int32
+             * @description Jobs at a time: 1 to 100000; null is what everybody may. Less than what runs ends nothing that runs.
+             */
+            max_jobs?: number | null;
+            /**
+             * Format: int32
+             * @description GPUs at a time: 1 to 100000; null is what everybody may.
+             */
+            max_gpus?: number | null;
+            monthly_budget?: components["schemas"]["Price"] | null;
         };
         /** @description One entry of a job's history. */
         Event: {
@@ -926,43 +1289,43 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "at": "2026-01-02T03:04:05Z",
-         *           "event": {
-         *             "admitted": true,
-         *             "type": "submitted"
-         *           },
          *           "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
          *           "seq": 1,
-         *           "status": "queued"
+         *           "at": "2026-01-02T03:04:05Z",
+         *           "status": "queued",
+         *           "event": {
+         *             "type": "submitted",
+         *             "admitted": true
+         *           }
          *         },
          *         {
+         *           "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "seq": 2,
          *           "at": "2026-01-02T03:04:06Z",
+         *           "status": "provisioning",
          *           "event": {
+         *             "type": "provisioning",
          *             "attempt": 1,
          *             "offer": {
-         *               "cpus": null,
+         *               "provider": "runpod",
+         *               "region": "EU-RO-1",
          *               "gpu": "RTX 4090",
          *               "gpu_count": 1,
          *               "gpu_memory_gib": 24,
          *               "instance_type": "NVIDIA RTX 4090",
+         *               "cpus": null,
          *               "memory_gib": null,
+         *               "spot": false,
          *               "price_per_hour": {
          *                 "amount": "0.440000",
          *                 "currency": "USD"
-         *               },
-         *               "provider": "runpod",
-         *               "region": "EU-RO-1",
-         *               "spot": false
-         *             },
-         *             "type": "provisioning"
-         *           },
-         *           "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
-         *           "seq": 2,
-         *           "status": "provisioning"
+         *               }
+         *             }
+         *           }
          *         }
          *       ],
-         *       "more": true,
-         *       "next": 2
+         *       "next": 2,
+         *       "more": true
          *     }
          */
         EventPage: {
@@ -979,8 +1342,8 @@ export interface components {
          * @description The answer of a protected example.
          * @example {
          *       "message": "You are signed in.",
-         *       "role": "user",
-         *       "user_id": "usr_019b7cd48b6a7c1e8f2a3b4c5d6e7f80"
+         *       "user_id": "usr_019b7cd48b6a7c1e8f2a3b4c5d6e7f80",
+         *       "role": "user"
          *     }
          */
         Example: {
@@ -1028,6 +1391,13 @@ export interface components {
          * @enum {string}
          */
         ExitReason: "exited" | "timeout" | "cancelled" | "command_not_started" | "terminated";
+        /** @description What a job of that length is expected to cost with an offer. */
+        ExpectedCost: {
+            /** @description The price times the hours. */
+            cost_of_hours: components["schemas"]["Money"];
+            /** @description With the boot, and with what interruptions take away: what offers are compared by. */
+            cost: components["schemas"]["Money"];
+        };
         /** @description What is wrong with one field. */
         Field: {
             /**
@@ -1069,6 +1439,8 @@ export interface components {
              */
             memory_gib: number;
             providers: string[];
+            /** @description Where there are some, and what one costs there at least. */
+            places: components["schemas"]["GpuPlace"][];
             /** @description How many there are on a machine. */
             counts: number[];
             /** @description What one of them costs at least, by currency. */
@@ -1103,10 +1475,26 @@ export interface components {
          * @example {
          *       "items": [
          *         {
+         *           "gpu": "A40",
+         *           "memory_gib": 48,
+         *           "providers": [
+         *             "runpod"
+         *           ],
+         *           "places": [
+         *             {
+         *               "provider": "runpod",
+         *               "region": "EU-RO-1",
+         *               "on_demand_per_gpu_hour": {
+         *                 "amount": "0.390000",
+         *                 "currency": "USD"
+         *               },
+         *               "spot_per_gpu_hour": null,
+         *               "stock": "high"
+         *             }
+         *           ],
          *           "counts": [
          *             1
          *           ],
-         *           "gpu": "A40",
          *           "lowest_prices": [
          *             {
          *               "on_demand_per_gpu_hour": {
@@ -1116,19 +1504,31 @@ export interface components {
          *               "spot_per_gpu_hour": null
          *             }
          *           ],
-         *           "memory_gib": 48,
+         *           "stock": "high",
          *           "offers": 1,
+         *           "seen_at": "2026-01-02T03:04:05Z"
+         *         },
+         *         {
+         *           "gpu": "RTX 4090",
+         *           "memory_gib": 24,
          *           "providers": [
          *             "runpod"
          *           ],
-         *           "seen_at": "2026-01-02T03:04:05Z",
-         *           "stock": "high"
-         *         },
-         *         {
+         *           "places": [
+         *             {
+         *               "provider": "runpod",
+         *               "region": "EU-RO-1",
+         *               "on_demand_per_gpu_hour": {
+         *                 "amount": "0.440000",
+         *                 "currency": "USD"
+         *               },
+         *               "spot_per_gpu_hour": null,
+         *               "stock": "high"
+         *             }
+         *           ],
          *           "counts": [
          *             1
          *           ],
-         *           "gpu": "RTX 4090",
          *           "lowest_prices": [
          *             {
          *               "on_demand_per_gpu_hour": {
@@ -1138,22 +1538,21 @@ export interface components {
          *               "spot_per_gpu_hour": null
          *             }
          *           ],
-         *           "memory_gib": 24,
+         *           "stock": "high",
          *           "offers": 1,
-         *           "providers": [
-         *             "runpod"
-         *           ],
-         *           "seen_at": "2026-01-02T03:04:05Z",
-         *           "stock": "high"
+         *           "seen_at": "2026-01-02T03:04:05Z"
          *         }
          *       ],
          *       "providers": [
          *         {
-         *           "checked_at": "2026-01-02T03:04:05Z",
-         *           "message": null,
          *           "name": "runpod",
+         *           "status": "ok",
+         *           "message": null,
          *           "offers": 2,
-         *           "status": "ok"
+         *           "checked_at": "2026-01-02T03:04:05Z",
+         *           "seen_at": "2026-01-02T03:04:05Z",
+         *           "age_seconds": 12,
+         *           "stale": false
          *         }
          *       ]
          *     }
@@ -1162,6 +1561,14 @@ export interface components {
             items: components["schemas"]["GpuModel"][];
             /** @description Who was asked: what only a provider that did not answer has is missing. */
             providers: components["schemas"]["Provider"][];
+        };
+        /** @description One region of one provider that has a model. */
+        GpuPlace: components["schemas"]["LowestPrice"] & {
+            provider: string;
+            /** @description Null where the provider chooses. */
+            region: string | null;
+            /** @description The best that the provider says of its stock there. */
+            stock: components["schemas"]["Stock"];
         };
         /** @description What can happen to a job. */
         Happening: {
@@ -1234,112 +1641,199 @@ export interface components {
             status: components["schemas"]["Liveness"];
         };
         /**
+         * @description Suggestions: any image that the cloud can pull will do.
+         * @example {
+         *       "items": [
+         *         {
+         *           "image": "docker.io/library/python:3.12-slim",
+         *           "title": "Python",
+         *           "description": "Scripts that bring what they need with pip. Small, so it starts soon; nothing of CUDA in it.",
+         *           "tags": [
+         *             "python",
+         *             "small"
+         *           ]
+         *         },
+         *         {
+         *           "image": "docker.io/pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime",
+         *           "title": "PyTorch",
+         *           "description": "Training and inference with PyTorch on CUDA 12.4.",
+         *           "tags": [
+         *             "pytorch",
+         *             "cuda",
+         *             "training"
+         *           ]
+         *         },
+         *         {
+         *           "image": "docker.io/tensorflow/tensorflow:2.18.0-gpu",
+         *           "title": "TensorFlow",
+         *           "description": "Training and inference with TensorFlow and Keras.",
+         *           "tags": [
+         *             "tensorflow",
+         *             "cuda",
+         *             "training"
+         *           ]
+         *         },
+         *         {
+         *           "image": "docker.io/vllm/vllm-openai:v0.6.4",
+         *           "title": "vLLM",
+         *           "description": "Batches of text through a large language model.",
+         *           "tags": [
+         *             "llm",
+         *             "inference",
+         *             "cuda"
+         *           ]
+         *         },
+         *         {
+         *           "image": "docker.io/nvidia/cuda:12.4.1-base-ubuntu22.04",
+         *           "title": "CUDA, base",
+         *           "description": "Programs that are built already, and a look at the GPU with nvidia-smi.",
+         *           "tags": [
+         *             "cuda",
+         *             "small"
+         *           ]
+         *         },
+         *         {
+         *           "image": "docker.io/nvidia/cuda:12.4.1-devel-ubuntu22.04",
+         *           "title": "CUDA, with its compiler",
+         *           "description": "Programs that are built with nvcc first. Large: it takes long to pull.",
+         *           "tags": [
+         *             "cuda",
+         *             "compiler"
+         *           ]
+         *         }
+         *       ],
+         *       "note": "Suggestions, kept by hand. A job takes any image that its cloud can pull; the registry says what is current."
+         *     }
+         */
+        ImagePage: {
+            items: components["schemas"]["ImageSuggestion"][];
+            /** @description What the list is, in words. */
+            note: string;
+        };
+        /** @description An image, and what it is good for. */
+        ImageSuggestion: {
+            /** @example docker.io/library/python:3.12-slim */
+            image: string;
+            title: string;
+            /** @description What it is good for. */
+            description: string;
+            /** @description Words to look for it by. */
+            tags: string[];
+        };
+        /**
          * @description A job: what was asked for, where it stands, what it cost so far.
          * @example {
+         *       "id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *       "name": "python",
+         *       "description": null,
+         *       "status": "succeeded",
+         *       "reason": null,
          *       "admitted": true,
-         *       "admitted_at": "2026-01-02T03:04:05Z",
-         *       "attempt": 1,
-         *       "attempt_id": "att_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *       "waits_for": null,
          *       "cancel_requested_at": null,
+         *       "image": "docker.io/library/python:3.12",
          *       "command": [
          *         "python",
          *         "train.py"
          *       ],
+         *       "env": {},
+         *       "secret_env": [
+         *         "HUB_TOKEN"
+         *       ],
+         *       "secrets": {
+         *         "HF_TOKEN": "hf"
+         *       },
+         *       "gpu": {
+         *         "model": "RTX 4090",
+         *         "count": 1,
+         *         "memory_gib": null
+         *       },
+         *       "cpus": null,
+         *       "memory_gib": null,
+         *       "disk_gib": 20,
+         *       "spot": "never",
+         *       "max_price_per_hour": null,
+         *       "max_cost": null,
+         *       "estimated_cost": null,
+         *       "strategy": "cost",
+         *       "preferred_providers": [],
+         *       "forbidden_providers": [],
+         *       "preferred_regions": [],
+         *       "forbidden_regions": [],
+         *       "timeout_seconds": 86400,
+         *       "queue_timeout_seconds": 86400,
+         *       "retry": {
+         *         "max_attempts": 3,
+         *         "on": [
+         *           "preemption",
+         *           "lost_instance"
+         *         ],
+         *         "exit_codes": [],
+         *         "backoff_seconds": 5
+         *       },
+         *       "priority": "normal",
+         *       "tags": {
+         *         "team": "research"
+         *       },
+         *       "metadata": {},
+         *       "attempt": 1,
+         *       "attempt_id": "att_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *       "progress": {
+         *         "fraction": 1,
+         *         "text": "done"
+         *       },
+         *       "placement": {
+         *         "provider": "runpod",
+         *         "region": "EU-RO-1",
+         *         "gpu": "RTX 4090",
+         *         "gpu_count": 1,
+         *         "gpu_memory_gib": 24,
+         *         "instance_type": "NVIDIA RTX 4090",
+         *         "cpus": null,
+         *         "memory_gib": null,
+         *         "spot": false,
+         *         "price_per_hour": {
+         *           "amount": "0.440000",
+         *           "currency": "USD"
+         *         }
+         *       },
+         *       "price_per_hour": null,
          *       "cost": [
          *         {
          *           "amount": "0.002444",
          *           "currency": "USD"
          *         }
          *       ],
-         *       "cpus": null,
-         *       "deadline": null,
-         *       "description": null,
-         *       "disk_gib": 20,
+         *       "submitted_at": "2026-01-02T03:04:05Z",
+         *       "updated_at": "2026-01-02T03:04:27Z",
+         *       "admitted_at": "2026-01-02T03:04:05Z",
+         *       "started_at": "2026-01-02T03:04:15Z",
          *       "ended_at": "2026-01-02T03:04:27Z",
-         *       "env": {},
+         *       "deadline": null,
+         *       "seconds_to_start": 10,
+         *       "seconds_running": 12,
+         *       "seconds_lost": 0,
          *       "exit": {
-         *         "at": "2026-01-02T03:04:26Z",
          *         "code": 0,
+         *         "reason": "exited",
+         *         "at": "2026-01-02T03:04:26Z",
          *         "output": {
          *           "loss": 0.12
          *         },
-         *         "output_error": null,
-         *         "reason": "exited"
+         *         "output_error": null
          *       },
-         *       "forbidden_providers": [],
-         *       "forbidden_regions": [],
-         *       "gpu": {
-         *         "count": 1,
-         *         "memory_gib": null,
-         *         "model": "RTX 4090"
-         *       },
-         *       "id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
-         *       "image": "docker.io/library/python:3.12",
-         *       "links": {
-         *         "attempts": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/attempts",
-         *         "cost": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/cost",
-         *         "events": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/events",
-         *         "log": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/log",
-         *         "metrics": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/metrics",
-         *         "self": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f"
-         *       },
-         *       "max_price_per_hour": null,
-         *       "memory_gib": null,
-         *       "metadata": {},
-         *       "name": "python",
-         *       "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
-         *       "placement": {
-         *         "cpus": null,
-         *         "gpu": "RTX 4090",
-         *         "gpu_count": 1,
-         *         "gpu_memory_gib": 24,
-         *         "instance_type": "NVIDIA RTX 4090",
-         *         "memory_gib": null,
-         *         "price_per_hour": {
-         *           "amount": "0.440000",
-         *           "currency": "USD"
-         *         },
-         *         "provider": "runpod",
-         *         "region": "EU-RO-1",
-         *         "spot": false
-         *       },
-         *       "preferred_providers": [],
-         *       "preferred_regions": [],
-         *       "price_per_hour": null,
-         *       "priority": "normal",
-         *       "progress": {
-         *         "fraction": 1,
-         *         "text": "done"
-         *       },
-         *       "queue_timeout_seconds": 86400,
-         *       "reason": null,
          *       "restart_of": null,
-         *       "retry": {
-         *         "backoff_seconds": 5,
-         *         "exit_codes": [],
-         *         "max_attempts": 3,
-         *         "on": [
-         *           "preemption",
-         *           "lost_instance"
-         *         ]
-         *       },
-         *       "seconds_running": 12,
-         *       "seconds_to_start": 10,
-         *       "secret_env": [
-         *         "HUB_TOKEN"
-         *       ],
+         *       "version": 6,
          *       "seq": 6,
-         *       "spot": "never",
-         *       "started_at": "2026-01-02T03:04:15Z",
-         *       "status": "succeeded",
-         *       "strategy": "cost",
-         *       "submitted_at": "2026-01-02T03:04:05Z",
-         *       "tags": {
-         *         "team": "research"
-         *       },
-         *       "timeout_seconds": 86400,
-         *       "updated_at": "2026-01-02T03:04:27Z",
-         *       "version": 6
+         *       "links": {
+         *         "self": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *         "log": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/log",
+         *         "events": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/events",
+         *         "metrics": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/metrics",
+         *         "attempts": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/attempts",
+         *         "cost": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/cost"
+         *       }
          *     }
          */
         Job: {
@@ -1357,6 +1851,8 @@ export interface components {
             reason: string | null;
             /** @description False while it waits for its owner's earlier jobs. */
             admitted: boolean;
+            /** @description Why it waits for admission: begins with `quota`, `queue` or `budget_exceeded`; null if it does not wait, and in lists. */
+            waits_for: string | null;
             /**
              * Format: date-time
              * @description When its end was asked for; null if nobody did.
@@ -1369,6 +1865,10 @@ export interface components {
             };
             /** @description The names of its secret variables; their values are never shown. */
             secret_env: string[];
+            /** @description Its variables with the named secret that each has the value of. */
+            secrets: {
+                [key: string]: string;
+            };
             gpu: components["schemas"]["JobGpu"];
             /** Format: int32 */
             cpus: number | null;
@@ -1378,6 +1878,8 @@ export interface components {
             disk_gib: number;
             spot: components["schemas"]["Spot"];
             max_price_per_hour: components["schemas"]["Money"] | null;
+            max_cost: components["schemas"]["Money"] | null;
+            estimated_cost: components["schemas"]["Money"] | null;
             strategy: components["schemas"]["Strategy"];
             preferred_providers: string[];
             forbidden_providers: string[];
@@ -1439,6 +1941,12 @@ export interface components {
              * @description Seconds since the first start of the command, up to its end; null before.
              */
             seconds_running: number | null;
+            /**
+             * Format: double
+             * @description Seconds that commands of it ran on instances that were taken away or lost: work that later attempts did again,
+             *     save what a checkpoint kept.
+             */
+            seconds_lost: number;
             exit: components["schemas"]["Exit"] | null;
             /** @description The job that this one repeats. */
             restart_of: string | null;
@@ -1467,110 +1975,117 @@ export interface components {
          * @example {
          *       "items": [
          *         {
+         *           "id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *           "name": "python",
+         *           "description": null,
+         *           "status": "succeeded",
+         *           "reason": null,
          *           "admitted": true,
-         *           "admitted_at": "2026-01-02T03:04:05Z",
-         *           "attempt": 1,
-         *           "attempt_id": "att_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *           "waits_for": null,
          *           "cancel_requested_at": null,
+         *           "image": "docker.io/library/python:3.12",
          *           "command": [
          *             "python",
          *             "train.py"
          *           ],
+         *           "env": {},
+         *           "secret_env": [
+         *             "HUB_TOKEN"
+         *           ],
+         *           "secrets": {
+         *             "HF_TOKEN": "hf"
+         *           },
+         *           "gpu": {
+         *             "model": "RTX 4090",
+         *             "count": 1,
+         *             "memory_gib": null
+         *           },
+         *           "cpus": null,
+         *           "memory_gib": null,
+         *           "disk_gib": 20,
+         *           "spot": "never",
+         *           "max_price_per_hour": null,
+         *           "max_cost": null,
+         *           "estimated_cost": null,
+         *           "strategy": "cost",
+         *           "preferred_providers": [],
+         *           "forbidden_providers": [],
+         *           "preferred_regions": [],
+         *           "forbidden_regions": [],
+         *           "timeout_seconds": 86400,
+         *           "queue_timeout_seconds": 86400,
+         *           "retry": {
+         *             "max_attempts": 3,
+         *             "on": [
+         *               "preemption",
+         *               "lost_instance"
+         *             ],
+         *             "exit_codes": [],
+         *             "backoff_seconds": 5
+         *           },
+         *           "priority": "normal",
+         *           "tags": {
+         *             "team": "research"
+         *           },
+         *           "metadata": {},
+         *           "attempt": 1,
+         *           "attempt_id": "att_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *           "progress": {
+         *             "fraction": 1,
+         *             "text": "done"
+         *           },
+         *           "placement": {
+         *             "provider": "runpod",
+         *             "region": "EU-RO-1",
+         *             "gpu": "RTX 4090",
+         *             "gpu_count": 1,
+         *             "gpu_memory_gib": 24,
+         *             "instance_type": "NVIDIA RTX 4090",
+         *             "cpus": null,
+         *             "memory_gib": null,
+         *             "spot": false,
+         *             "price_per_hour": {
+         *               "amount": "0.440000",
+         *               "currency": "USD"
+         *             }
+         *           },
+         *           "price_per_hour": null,
          *           "cost": [
          *             {
          *               "amount": "0.002444",
          *               "currency": "USD"
          *             }
          *           ],
-         *           "cpus": null,
-         *           "deadline": null,
-         *           "description": null,
-         *           "disk_gib": 20,
+         *           "submitted_at": "2026-01-02T03:04:05Z",
+         *           "updated_at": "2026-01-02T03:04:27Z",
+         *           "admitted_at": "2026-01-02T03:04:05Z",
+         *           "started_at": "2026-01-02T03:04:15Z",
          *           "ended_at": "2026-01-02T03:04:27Z",
-         *           "env": {},
+         *           "deadline": null,
+         *           "seconds_to_start": 10,
+         *           "seconds_running": 12,
+         *           "seconds_lost": 0,
          *           "exit": {
-         *             "at": "2026-01-02T03:04:26Z",
          *             "code": 0,
+         *             "reason": "exited",
+         *             "at": "2026-01-02T03:04:26Z",
          *             "output": {
          *               "loss": 0.12
          *             },
-         *             "output_error": null,
-         *             "reason": "exited"
+         *             "output_error": null
          *           },
-         *           "forbidden_providers": [],
-         *           "forbidden_regions": [],
-         *           "gpu": {
-         *             "count": 1,
-         *             "memory_gib": null,
-         *             "model": "RTX 4090"
-         *           },
-         *           "id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
-         *           "image": "docker.io/library/python:3.12",
-         *           "links": {
-         *             "attempts": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/attempts",
-         *             "cost": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/cost",
-         *             "events": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/events",
-         *             "log": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/log",
-         *             "metrics": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/metrics",
-         *             "self": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f"
-         *           },
-         *           "max_price_per_hour": null,
-         *           "memory_gib": null,
-         *           "metadata": {},
-         *           "name": "python",
-         *           "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
-         *           "placement": {
-         *             "cpus": null,
-         *             "gpu": "RTX 4090",
-         *             "gpu_count": 1,
-         *             "gpu_memory_gib": 24,
-         *             "instance_type": "NVIDIA RTX 4090",
-         *             "memory_gib": null,
-         *             "price_per_hour": {
-         *               "amount": "0.440000",
-         *               "currency": "USD"
-         *             },
-         *             "provider": "runpod",
-         *             "region": "EU-RO-1",
-         *             "spot": false
-         *           },
-         *           "preferred_providers": [],
-         *           "preferred_regions": [],
-         *           "price_per_hour": null,
-         *           "priority": "normal",
-         *           "progress": {
-         *             "fraction": 1,
-         *             "text": "done"
-         *           },
-         *           "queue_timeout_seconds": 86400,
-         *           "reason": null,
          *           "restart_of": null,
-         *           "retry": {
-         *             "backoff_seconds": 5,
-         *             "exit_codes": [],
-         *             "max_attempts": 3,
-         *             "on": [
-         *               "preemption",
-         *               "lost_instance"
-         *             ]
-         *           },
-         *           "seconds_running": 12,
-         *           "seconds_to_start": 10,
-         *           "secret_env": [
-         *             "HUB_TOKEN"
-         *           ],
+         *           "version": 6,
          *           "seq": 6,
-         *           "spot": "never",
-         *           "started_at": "2026-01-02T03:04:15Z",
-         *           "status": "succeeded",
-         *           "strategy": "cost",
-         *           "submitted_at": "2026-01-02T03:04:05Z",
-         *           "tags": {
-         *             "team": "research"
-         *           },
-         *           "timeout_seconds": 86400,
-         *           "updated_at": "2026-01-02T03:04:27Z",
-         *           "version": 6
+         *           "links": {
+         *             "self": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *             "log": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/log",
+         *             "events": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/events",
+         *             "metrics": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/metrics",
+         *             "attempts": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/attempts",
+         *             "cost": "/v1/jobs/job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/cost"
+         *           }
          *         }
          *       ],
          *       "next": null
@@ -1599,11 +2114,11 @@ export interface components {
          * @description Some of a job's log: what its command wrote to stdout and stderr.
          * @example {
          *       "attempt": 1,
-         *       "complete": false,
-         *       "dropped": 0,
-         *       "next": "1-16",
+         *       "text": "epoch 1\nepoch 2\n",
          *       "offset": 0,
-         *       "text": "epoch 1\nepoch 2\n"
+         *       "next": "1-16",
+         *       "dropped": 0,
+         *       "complete": false
          *     }
          */
         Log: {
@@ -1657,11 +2172,11 @@ export interface components {
          *           "gpus": [
          *             {
          *               "gpu": 0,
-         *               "memory_total_mib": 24564,
+         *               "utilisation_percent": 97,
          *               "memory_used_mib": 20112,
-         *               "power_watts": 411.5,
+         *               "memory_total_mib": 24564,
          *               "temperature_celsius": 61,
-         *               "utilisation_percent": 97
+         *               "power_watts": 411.5
          *             }
          *           ]
          *         }
@@ -1705,8 +2220,8 @@ export interface components {
         /**
          * @description A key to be made.
          * @example {
-         *       "expires_at": "2026-01-03T03:04:05Z",
-         *       "name": "ci"
+         *       "name": "ci",
+         *       "expires_at": "2026-01-03T03:04:05Z"
          *     }
          */
         NewApiKey: {
@@ -1754,54 +2269,68 @@ export interface components {
              * @description When the provider said so.
              */
             seen_at: string;
+            /**
+             * Format: double
+             * @description How long ago that was.
+             */
+            age_seconds: number;
+            /** @description Older than it should be: newer ones were asked for and may be there in a moment. */
+            stale: boolean;
         };
         /**
          * @description Offers, the cheapest of each currency first.
          * @example {
          *       "items": [
          *         {
-         *           "cpus": null,
+         *           "provider": "runpod",
+         *           "region": "EU-RO-1",
          *           "gpu": "RTX 4090",
          *           "gpu_count": 1,
          *           "gpu_memory_gib": 24,
          *           "instance_type": "NVIDIA RTX 4090",
+         *           "cpus": null,
          *           "memory_gib": null,
+         *           "spot": false,
          *           "price_per_hour": {
          *             "amount": "0.440000",
          *             "currency": "USD"
          *           },
-         *           "provider": "runpod",
-         *           "region": "EU-RO-1",
+         *           "stock": "high",
          *           "seen_at": "2026-01-02T03:04:05Z",
-         *           "spot": false,
-         *           "stock": "high"
+         *           "age_seconds": 12,
+         *           "stale": false
          *         },
          *         {
-         *           "cpus": null,
+         *           "provider": "runpod",
+         *           "region": "EU-RO-1",
          *           "gpu": "A40",
          *           "gpu_count": 1,
          *           "gpu_memory_gib": 48,
          *           "instance_type": "NVIDIA A40",
+         *           "cpus": null,
          *           "memory_gib": null,
+         *           "spot": false,
          *           "price_per_hour": {
          *             "amount": "0.390000",
          *             "currency": "USD"
          *           },
-         *           "provider": "runpod",
-         *           "region": "EU-RO-1",
+         *           "stock": "high",
          *           "seen_at": "2026-01-02T03:04:05Z",
-         *           "spot": false,
-         *           "stock": "high"
+         *           "age_seconds": 12,
+         *           "stale": false
          *         }
          *       ],
          *       "more": false,
          *       "providers": [
          *         {
-         *           "checked_at": "2026-01-02T03:04:05Z",
-         *           "message": null,
          *           "name": "runpod",
+         *           "status": "ok",
+         *           "message": null,
          *           "offers": 2,
-         *           "status": "ok"
+         *           "checked_at": "2026-01-02T03:04:05Z",
+         *           "seen_at": "2026-01-02T03:04:05Z",
+         *           "age_seconds": 12,
+         *           "stale": false
          *         }
          *       ]
          *     }
@@ -1810,7 +2339,7 @@ export interface components {
             items: components["schemas"]["Offer"][];
             /** @description Whether there were more than `limit`. */
             more: boolean;
-            /** @description Who was asked: the offers of a provider that did not answer are missing. */
+            /** @description Who was asked, and how old their offers are. */
             providers: components["schemas"]["Provider"][];
         };
         /** @description What became of an attempt. */
@@ -1835,6 +2364,153 @@ export interface components {
         } | {
             /** @enum {string} */
             outcome: "cancelled";
+        } | {
+            /** @enum {string} */
+            outcome: "max_cost_reached";
+        };
+        /**
+         * @description One's own budget and quotas.
+         * @example {
+         *       "month": "2026-11",
+         *       "spent": [],
+         *       "running": [],
+         *       "used": {
+         *         "amount": "0.000000",
+         *         "currency": "USD"
+         *       },
+         *       "budget": null,
+         *       "percent": null,
+         *       "level": null,
+         *       "cny_per_usd": "7.100000",
+         *       "alerts": [],
+         *       "stopped": null,
+         *       "quota": {
+         *         "max_jobs": 20,
+         *         "jobs": 3,
+         *         "max_gpus": 32,
+         *         "gpus": 10,
+         *         "waiting": 0
+         *       }
+         *     }
+         */
+        OwnBudget: components["schemas"]["Budget"] & {
+            /** @description Why nothing new starts, in words: one's own budget or the platform's is used up; null if neither is. */
+            stopped: string | null;
+            quota: components["schemas"]["Quota"];
+        };
+        /** @description One paid attempt. */
+        PaidAttempt: {
+            /**
+             * Format: date-time
+             * @description When its end was written: it counts in that day and month (UTC).
+             */
+            ended_at: string;
+            owner: string;
+            job_id: string;
+            job: string;
+            attempt_id: string;
+            /** Format: int32 */
+            attempt: number;
+            provider: string;
+            /** @description Null where any will do. */
+            region: string | null;
+            gpu: string;
+            /** Format: int32 */
+            gpu_count: number;
+            spot: boolean;
+            /** @description For all its GPUs together. */
+            price_per_hour: components["schemas"]["Money"];
+            on_demand_per_hour: components["schemas"]["Money"] | null;
+            /**
+             * Format: int64
+             * @description For how long it was billed.
+             */
+            milliseconds: number;
+            cost: components["schemas"]["Money"];
+            saved_by_spot: components["schemas"]["Money"] | null;
+            /**
+             * @description What became of it, as in the job's events.
+             * @example exited
+             */
+            outcome: string;
+            /** @description The platform lost it. */
+            wasted: boolean;
+            tags: {
+                [key: string]: string;
+            };
+        };
+        /** @description A page of paid attempts, newest first. */
+        PaidAttempts: {
+            items: components["schemas"]["PaidAttempt"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /**
+         * @description What is expected of a place. Of one that was never tried it is the prior: a launch is served with 1 in 2, a boot takes
+         *     two minutes, spot is interrupted every 20 hours and on-demand every 500.
+         */
+        PlaceEstimate: {
+            /**
+             * Format: double
+             * @description The chance that a launch is served: (served + 1) / (launches + 2).
+             */
+            launch_success: number;
+            /** Format: double */
+            boot_seconds: number;
+            /** Format: double */
+            interruptions_per_hour: number;
+            /**
+             * Format: int64
+             * @description Launches of the last days that it rests upon; 0 means the prior alone.
+             */
+            launches: number;
+        };
+        /** @description One GPU model of one provider in one region, spot or not. */
+        PlaceStatistics: {
+            provider: string;
+            /** @description Null where the provider chooses. */
+            region: string | null;
+            gpu: string;
+            spot: boolean;
+            /**
+             * Format: int64
+             * @description Launches that the provider answered.
+             */
+            launches: number;
+            /** @description Those that it refused. */
+            refused: components["schemas"]["RefusedLaunches"];
+            /**
+             * Format: int64
+             * @description Attempts whose command began.
+             */
+            started: number;
+            /**
+             * Format: double
+             * @description From the instance to the command, on average; null before the first start.
+             */
+            mean_boot_seconds: number | null;
+            /**
+             * Format: int64
+             * @description Attempts with an instance that ended, however.
+             */
+            ended: number;
+            /**
+             * Format: int64
+             * @description Of those, taken back by the cloud.
+             */
+            preempted: number;
+            /**
+             * Format: int64
+             * @description Of those, vanished, never booted, or fell silent.
+             */
+            lost: number;
+            /**
+             * Format: double
+             * @description Hours that commands ran, over the attempts that ended.
+             */
+            running_hours: number;
+            /** @description What follows for the next launch. */
+            estimate: components["schemas"]["PlaceEstimate"];
         };
         /** @description Where an attempt was placed, and at which price. */
         Placement: {
@@ -1941,11 +2617,14 @@ export interface components {
         /**
          * @description A cloud that this platform has credentials for, and whether its catalogue can be read.
          * @example {
-         *       "checked_at": "2026-01-02T03:04:05Z",
-         *       "message": null,
          *       "name": "runpod",
+         *       "status": "ok",
+         *       "message": null,
          *       "offers": 42,
-         *       "status": "ok"
+         *       "checked_at": "2026-01-02T03:04:05Z",
+         *       "seen_at": "2026-01-02T03:04:05Z",
+         *       "age_seconds": 12,
+         *       "stale": false
          *     }
          */
         Provider: {
@@ -1953,24 +2632,39 @@ export interface components {
             status: components["schemas"]["ProviderStatus"];
             /** @description What its status means, in words; null for `ok`. */
             message: string | null;
-            /** @description How many offers it has; null if it did not answer. */
+            /** @description How many offers it has; null if it never answered. */
             offers: number | null;
             /**
              * Format: date-time
-             * @description When it was asked.
+             * @description When it was asked last.
              */
             checked_at: string;
+            /**
+             * Format: date-time
+             * @description When it last answered; null if it never did.
+             */
+            seen_at: string | null;
+            /**
+             * Format: double
+             * @description How long ago that was.
+             */
+            age_seconds: number | null;
+            /** @description Its offers are older than they should be. */
+            stale: boolean;
         };
         /**
-         * @description The providers of this platform.
+         * @description The providers of this platform. One without credentials is not among them.
          * @example {
          *       "items": [
          *         {
-         *           "checked_at": "2026-01-02T03:04:05Z",
-         *           "message": null,
          *           "name": "runpod",
+         *           "status": "ok",
+         *           "message": null,
          *           "offers": 2,
-         *           "status": "ok"
+         *           "checked_at": "2026-01-02T03:04:05Z",
+         *           "seen_at": "2026-01-02T03:04:05Z",
+         *           "age_seconds": 12,
+         *           "stale": false
          *         }
          *       ]
          *     }
@@ -1982,19 +2676,69 @@ export interface components {
          * @description Whether a provider's catalogue can be read.
          * @enum {string}
          */
-        ProviderStatus: "ok" | "credentials" | "rate_limited" | "unavailable";
+        ProviderStatus: "ok" | "degraded" | "credentials" | "rate_limited" | "unavailable";
+        /**
+         * @description The value of a secret.
+         * @example {
+         *       "value": "fake-token-0000"
+         *     }
+         */
+        PutSecret: {
+            /**
+             * @description Up to 32 KiB of text without NUL; it may have several lines.
+             * @example fake-token-0000
+             */
+            value: string;
+        };
+        /** @description The jobs of the whole platform that have not ended. */
+        QueueState: {
+            /** @description Wait for their owner's limits. */
+            waiting: number;
+            /** @description Look for an offer, or pause before another attempt. */
+            searching: number;
+            /** @description Their instance boots. */
+            provisioning: number;
+            running: number;
+            /**
+             * Format: double
+             * @description How long those that wait or search have waited by now, the median; null if none does.
+             */
+            median_wait_seconds: number | null;
+        };
+        /** @description What may run at once, and what does. */
+        Quota: {
+            /** Format: int32 */
+            max_jobs: number;
+            /**
+             * Format: int64
+             * @description Admitted jobs that have not ended.
+             */
+            jobs: number;
+            /** Format: int32 */
+            max_gpus: number;
+            /**
+             * Format: int64
+             * @description The GPUs that those ask for.
+             */
+            gpus: number;
+            /**
+             * Format: int64
+             * @description Jobs that wait for admission.
+             */
+            waiting: number;
+        };
         /**
          * @description What a job would need: the fields of a submission that decide its placement.
          * @example {
          *       "gpu": {
          *         "model": "RTX 4090"
          *       },
+         *       "spot": "prefer",
+         *       "strategy": "balanced",
          *       "max_price_per_hour": {
          *         "amount": "0.80",
          *         "currency": "USD"
-         *       },
-         *       "spot": "prefer",
-         *       "strategy": "balanced"
+         *       }
          *     }
          */
         RankOffers: {
@@ -2012,6 +2756,16 @@ export interface components {
             forbidden_providers?: string[];
             preferred_regions?: string[];
             forbidden_regions?: string[];
+            /**
+             * Format: double
+             * @description How long the command is expected to run; its timeout if left out. What an interruption would cost follows from it.
+             */
+            hours?: number | null;
+            /**
+             * Format: int32
+             * @description A day if left out.
+             */
+            timeout_seconds?: number | null;
         };
         /** @description An offer with its place in the ranking. */
         Ranked: {
@@ -2025,73 +2779,103 @@ export interface components {
              */
             score: number;
             parts: components["schemas"]["Scores"];
+            /** @description What the job is expected to cost there. */
+            expected: components["schemas"]["ExpectedCost"];
+            /** @description What is expected of launches there, and how much was measured for it. */
+            estimate: components["schemas"]["PlaceEstimate"];
         };
         /**
          * @description The suitable offers, best first, and every other with its reason.
          * @example {
+         *       "offers": [
+         *         {
+         *           "rank": 1,
+         *           "offer": {
+         *             "provider": "runpod",
+         *             "region": "EU-RO-1",
+         *             "gpu": "RTX 4090",
+         *             "gpu_count": 1,
+         *             "gpu_memory_gib": 24,
+         *             "instance_type": "NVIDIA RTX 4090",
+         *             "cpus": null,
+         *             "memory_gib": null,
+         *             "spot": false,
+         *             "price_per_hour": {
+         *               "amount": "0.440000",
+         *               "currency": "USD"
+         *             },
+         *             "stock": "high",
+         *             "seen_at": "2026-01-02T03:04:05Z",
+         *             "age_seconds": 12,
+         *             "stale": false
+         *           },
+         *           "score": 0.125,
+         *           "parts": {
+         *             "price": 1,
+         *             "performance": 1,
+         *             "availability": 0.5,
+         *             "reliability": 0.9531337870775047,
+         *             "speed": 1
+         *           },
+         *           "expected": {
+         *             "cost_of_hours": {
+         *               "amount": "10.560000",
+         *               "currency": "USD"
+         *             },
+         *             "cost": {
+         *               "amount": "10.828811",
+         *               "currency": "USD"
+         *             }
+         *           },
+         *           "estimate": {
+         *             "launch_success": 0.5,
+         *             "boot_seconds": 120,
+         *             "interruptions_per_hour": 0.002,
+         *             "launches": 0
+         *           }
+         *         }
+         *       ],
          *       "excluded": [
          *         {
-         *           "code": "wrong_gpu",
          *           "offer": {
-         *             "cpus": null,
+         *             "provider": "runpod",
+         *             "region": "EU-RO-1",
          *             "gpu": "A40",
          *             "gpu_count": 1,
          *             "gpu_memory_gib": 48,
          *             "instance_type": "NVIDIA A40",
+         *             "cpus": null,
          *             "memory_gib": null,
+         *             "spot": false,
          *             "price_per_hour": {
          *               "amount": "0.390000",
          *               "currency": "USD"
          *             },
-         *             "provider": "runpod",
-         *             "region": "EU-RO-1",
+         *             "stock": "high",
          *             "seen_at": "2026-01-02T03:04:05Z",
-         *             "spot": false,
-         *             "stock": "high"
+         *             "age_seconds": 12,
+         *             "stale": false
          *           },
+         *           "code": "wrong_gpu",
          *           "reason": "it has A40"
          *         }
          *       ],
          *       "excluded_by": {
          *         "wrong_gpu": 1
          *       },
-         *       "offers": [
-         *         {
-         *           "offer": {
-         *             "cpus": null,
-         *             "gpu": "RTX 4090",
-         *             "gpu_count": 1,
-         *             "gpu_memory_gib": 24,
-         *             "instance_type": "NVIDIA RTX 4090",
-         *             "memory_gib": null,
-         *             "price_per_hour": {
-         *               "amount": "0.440000",
-         *               "currency": "USD"
-         *             },
-         *             "provider": "runpod",
-         *             "region": "EU-RO-1",
-         *             "seen_at": "2026-01-02T03:04:05Z",
-         *             "spot": false,
-         *             "stock": "high"
-         *           },
-         *           "parts": {
-         *             "availability": 1,
-         *             "performance": 1,
-         *             "price": 1
-         *           },
-         *           "rank": 1,
-         *           "score": 0.125
-         *         }
-         *       ],
          *       "providers": [
          *         {
-         *           "checked_at": "2026-01-02T03:04:05Z",
-         *           "message": null,
          *           "name": "runpod",
+         *           "status": "ok",
+         *           "message": null,
          *           "offers": 2,
-         *           "status": "ok"
+         *           "checked_at": "2026-01-02T03:04:05Z",
+         *           "seen_at": "2026-01-02T03:04:05Z",
+         *           "age_seconds": 12,
+         *           "stale": false
          *         }
-         *       ]
+         *       ],
+         *       "hours": 24
          *     }
          */
         Ranking: {
@@ -2101,14 +2885,19 @@ export interface components {
             excluded_by: {
                 [key: string]: number;
             };
-            /** @description Who was asked: the offers of a provider that did not answer are missing. */
+            /** @description Who was asked, and how old their offers are. */
             providers: components["schemas"]["Provider"][];
+            /**
+             * Format: double
+             * @description For how long a run the offers are compared.
+             */
+            hours: number;
         };
         /**
          * @description The right to open one WebSocket connection.
          * @example {
-         *       "expires_at": "2026-01-02T03:05:05Z",
          *       "ticket": "fake-ticket",
+         *       "expires_at": "2026-01-02T03:05:05Z",
          *       "url": "wss://live.example.com/ws?ticket=fake-ticket"
          *     }
          */
@@ -2139,12 +2928,25 @@ export interface components {
             /** @example gpur_not-a-real-token */
             refresh_token?: string | null;
         };
+        /** @description Refused launches by reason. */
+        RefusedLaunches: {
+            /** Format: int64 */
+            capacity: number;
+            /** Format: int64 */
+            quota: number;
+            /** Format: int64 */
+            rate_limited: number;
+            /** Format: int64 */
+            credentials: number;
+            /** Format: int64 */
+            other: number;
+        };
         /**
          * @description A new account.
          * @example {
          *       "email": "ada@example.com",
-         *       "first_name": "Ada",
-         *       "password": "fake-long-password"
+         *       "password": "fake-long-password",
+         *       "first_name": "Ada"
          *     }
          */
         Register: {
@@ -2166,13 +2968,13 @@ export interface components {
         /**
          * @description When a finished attempt is followed by another one.
          * @example {
-         *       "backoff_seconds": 5,
-         *       "exit_codes": [],
          *       "max_attempts": 3,
          *       "on": [
          *         "preemption",
          *         "lost_instance"
-         *       ]
+         *       ],
+         *       "exit_codes": [],
+         *       "backoff_seconds": 5
          *     }
          */
         Retry: {
@@ -2212,11 +3014,73 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "user";
+        /** @description What runs now. */
+        RunningCost: {
+            /** Format: int64 */
+            attempts: number;
+            /** @description Up to now, one amount for each currency. */
+            cost: components["schemas"]["Money"][];
+            total: components["schemas"]["Money"];
+        };
+        /**
+         * @description What was measured of each place in the last days, what is expected of it, and the platform's queue.
+         * @example {
+         *       "as_of": "2026-01-02T03:04:05Z",
+         *       "days": 14,
+         *       "places": [
+         *         {
+         *           "provider": "runpod",
+         *           "region": "EU-RO-1",
+         *           "gpu": "RTX 4090",
+         *           "spot": false,
+         *           "launches": 10,
+         *           "refused": {
+         *             "capacity": 2,
+         *             "quota": 0,
+         *             "rate_limited": 0,
+         *             "credentials": 0,
+         *             "other": 0
+         *           },
+         *           "started": 8,
+         *           "mean_boot_seconds": 42,
+         *           "ended": 8,
+         *           "preempted": 0,
+         *           "lost": 0,
+         *           "running_hours": 8,
+         *           "estimate": {
+         *             "launch_success": 0.75,
+         *             "boot_seconds": 50.666666666666664,
+         *             "interruptions_per_hour": 0.0011111111111111111,
+         *             "launches": 10
+         *           }
+         *         }
+         *       ],
+         *       "queue": {
+         *         "waiting": 3,
+         *         "searching": 1,
+         *         "provisioning": 1,
+         *         "running": 12,
+         *         "median_wait_seconds": 60
+         *       }
+         *     }
+         */
+        SchedulingMetrics: {
+            /** Format: date-time */
+            as_of: string;
+            /**
+             * Format: int32
+             * @description UTC days that are counted, today included.
+             */
+            days: number;
+            /** @description One for each place in which anything was launched; empty on a new platform. */
+            places: components["schemas"]["PlaceStatistics"][];
+            queue: components["schemas"]["QueueState"];
+        };
         /** @description What a score is made of, each 0 to 1. */
         Scores: {
             /**
              * Format: double
-             * @description The cheapest suitable offer has 1.
+             * @description The suitable offer with the lowest expected cost has 1. Prices of two currencies meet at the configured rate.
              */
             price: number;
             /**
@@ -2226,29 +3090,98 @@ export interface components {
             performance: number;
             /**
              * Format: double
-             * @description What the provider says of its stock.
+             * @description The chance that a launch is served, times what the provider says of its stock.
              */
             availability: number;
+            /**
+             * Format: double
+             * @description The chance that the command runs to its end without an interruption.
+             */
+            reliability: number;
+            /**
+             * Format: double
+             * @description The shortest expected boot has 1.
+             */
+            speed: number;
+        };
+        /**
+         * @description A secret, without its value: that is never shown.
+         * @example {
+         *       "name": "HF_TOKEN",
+         *       "bytes": 37,
+         *       "created_at": "2026-01-02T03:04:05Z",
+         *       "updated_at": "2026-01-02T03:04:05Z",
+         *       "last_used_at": null
+         *     }
+         */
+        Secret: {
+            /** @example HF_TOKEN */
+            name: string;
+            /**
+             * @description Bytes of its value.
+             * @example 37
+             */
+            bytes: number;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it got its present value.
+             */
+            updated_at: string;
+            /**
+             * Format: date-time
+             * @description When a job's command last got it; null if none ever did.
+             */
+            last_used_at: string | null;
+        };
+        /** @description The named secrets of a job. */
+        SecretNames: {
+            [key: string]: string;
+        } | string[];
+        /**
+         * @description All secrets of a user, by name.
+         * @example {
+         *       "items": [
+         *         {
+         *           "name": "HF_TOKEN",
+         *           "bytes": 37,
+         *           "created_at": "2026-01-02T03:04:05Z",
+         *           "updated_at": "2026-01-02T03:04:05Z",
+         *           "last_used_at": null
+         *         }
+         *       ]
+         *     }
+         */
+        Secrets: {
+            items: components["schemas"]["Secret"][];
         };
         /**
          * @description A session that has just begun or gone on.
          * @example {
          *       "access_token": "fake.access.token",
-         *       "expires_in": 900,
-         *       "refresh_expires_at": "2026-02-01T03:04:05Z",
-         *       "refresh_token": "fake-refresh-token",
          *       "token_type": "Bearer",
+         *       "expires_in": 900,
+         *       "refresh_token": "fake-refresh-token",
+         *       "refresh_expires_at": "2026-02-01T03:04:05Z",
          *       "user": {
-         *         "active": true,
-         *         "avatar": null,
-         *         "created_at": "2026-01-02T03:04:05Z",
-         *         "email": "ada@example.com",
-         *         "first_name": "Ada",
          *         "id": "usr_019b7cd48b6a7c1e8f2a3b4c5d6e7f80",
+         *         "email": "ada@example.com",
+         *         "role": "user",
+         *         "active": true,
+         *         "first_name": "Ada",
          *         "last_name": "Lovelace",
          *         "organization": null,
          *         "phone": null,
-         *         "role": "user",
+         *         "avatar": null,
+         *         "currency": "USD",
+         *         "max_jobs": null,
+         *         "max_gpus": 8,
+         *         "monthly_budget": {
+         *           "amount": "500.000000",
+         *           "currency": "USD"
+         *         },
+         *         "created_at": "2026-01-02T03:04:05Z",
          *         "updated_at": "2026-01-02T03:04:05Z"
          *       }
          *     }
@@ -2280,6 +3213,18 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
+         * @description The platform's budget.
+         * @example {
+         *       "monthly": {
+         *         "amount": "5000",
+         *         "currency": "USD"
+         *       }
+         *     }
+         */
+        SetBudget: {
+            monthly: components["schemas"]["Price"] | null;
+        };
+        /**
          * @description Whether a job takes instances that the cloud may take back: `prefer` takes on-demand where there is no spot.
          * @enum {string}
          */
@@ -2303,6 +3248,8 @@ export interface components {
         /**
          * @description A new job. Only `image` and `command` are required.
          * @example {
+         *       "name": "fine-tune",
+         *       "image": "docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime",
          *       "command": [
          *         "python",
          *         "train.py",
@@ -2312,24 +3259,25 @@ export interface components {
          *       "env": {
          *         "MODEL": "tiny"
          *       },
-         *       "gpu": {
-         *         "count": 1,
-         *         "model": "RTX 4090"
+         *       "secret_env": {
+         *         "HUB_TOKEN": "not-a-real-token"
          *       },
-         *       "image": "docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime",
+         *       "secrets": {
+         *         "HF_TOKEN": "hf"
+         *       },
+         *       "gpu": {
+         *         "model": "RTX 4090",
+         *         "count": 1
+         *       },
          *       "max_price_per_hour": {
          *         "amount": "0.80",
          *         "currency": "USD"
          *       },
-         *       "name": "fine-tune",
-         *       "secret_env": {
-         *         "HUB_TOKEN": "not-a-real-token"
-         *       },
          *       "spot": "prefer",
+         *       "timeout_seconds": 7200,
          *       "tags": {
          *         "team": "research"
-         *       },
-         *       "timeout_seconds": 7200
+         *       }
          *     }
          */
         SubmitJob: {
@@ -2348,6 +3296,11 @@ export interface components {
             secret_env?: {
                 [key: string]: string;
             };
+            /**
+             * @description Named secrets of the owner: a variable's name with a secret's name, or a list where both are the same. The command
+             *     gets the value that the secret has when it starts.
+             */
+            secrets?: components["schemas"]["SecretNames"];
             gpu?: components["schemas"]["GpuNeed"];
             /**
              * Format: int32
@@ -2368,6 +3321,7 @@ export interface components {
             /** @default never */
             spot?: components["schemas"]["Spot"];
             max_price_per_hour?: components["schemas"]["Price"] | null;
+            max_cost?: components["schemas"]["Price"] | null;
             /** @default cost */
             strategy?: components["schemas"]["Strategy"];
             /** @description Their offers go first. */
@@ -2402,16 +3356,23 @@ export interface components {
         /**
          * @description An account.
          * @example {
-         *       "active": true,
-         *       "avatar": null,
-         *       "created_at": "2026-01-02T03:04:05Z",
-         *       "email": "ada@example.com",
-         *       "first_name": "Ada",
          *       "id": "usr_019b7cd48b6a7c1e8f2a3b4c5d6e7f80",
+         *       "email": "ada@example.com",
+         *       "role": "user",
+         *       "active": true,
+         *       "first_name": "Ada",
          *       "last_name": "Lovelace",
          *       "organization": null,
          *       "phone": null,
-         *       "role": "user",
+         *       "avatar": null,
+         *       "currency": "USD",
+         *       "max_jobs": null,
+         *       "max_gpus": 8,
+         *       "monthly_budget": {
+         *         "amount": "500.000000",
+         *         "currency": "USD"
+         *       },
+         *       "created_at": "2026-01-02T03:04:05Z",
          *       "updated_at": "2026-01-02T03:04:05Z"
          *     }
          */
@@ -2436,6 +3397,21 @@ export interface components {
              * @example https://example.com/ada.png
              */
             avatar?: string | null;
+            /** @description What amounts are shown in. */
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: int32
+             * @description Jobs at a time; null is what everybody may.
+             * @example 20
+             */
+            max_jobs: number | null;
+            /**
+             * Format: int32
+             * @description GPUs at a time; null is what everybody may.
+             * @example 32
+             */
+            max_gpus: number | null;
+            monthly_budget: components["schemas"]["Money"] | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2446,16 +3422,23 @@ export interface components {
          * @example {
          *       "items": [
          *         {
-         *           "active": true,
-         *           "avatar": null,
-         *           "created_at": "2026-01-02T03:04:05Z",
-         *           "email": "ada@example.com",
-         *           "first_name": "Ada",
          *           "id": "usr_019b7cd48b6a7c1e8f2a3b4c5d6e7f80",
+         *           "email": "ada@example.com",
+         *           "role": "user",
+         *           "active": true,
+         *           "first_name": "Ada",
          *           "last_name": "Lovelace",
          *           "organization": null,
          *           "phone": null,
-         *           "role": "user",
+         *           "avatar": null,
+         *           "currency": "USD",
+         *           "max_jobs": null,
+         *           "max_gpus": 8,
+         *           "monthly_budget": {
+         *             "amount": "500.000000",
+         *             "currency": "USD"
+         *           },
+         *           "created_at": "2026-01-02T03:04:05Z",
          *           "updated_at": "2026-01-02T03:04:05Z"
          *         }
          *       ],
@@ -2517,6 +3500,556 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_platform_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description This month's budget and how it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `admin_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    set_platform_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetBudget"];
+            };
+        };
+        responses: {
+            /** @description The budget as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `admin_required`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
                 };
             };
         };
@@ -4301,6 +5834,905 @@ export interface operations {
             };
         };
     };
+    get_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description This month's budget and how it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnBudget"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_costs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first moment: a time, or a day (UTC). The first of this month if absent.
+                 * @example 2026-11-01
+                 */
+                from?: string;
+                /**
+                 * @description The first moment behind it: a time, or a day (UTC). Now if absent. At most 366 days behind `from`.
+                 * @example 2026-12-01
+                 */
+                to?: string;
+                /**
+                 * @description `day`, `provider`, `gpu`, `job`, `user` or `tag:KEY`; `day` if absent.
+                 * @example tag:team
+                 */
+                group_by?: string;
+                /** @description The currency of the totals; one's own if absent. */
+                currency?: components["schemas"]["Currency"];
+                /**
+                 * @description `own`, or for administrators `platform`; `own` if absent.
+                 * @example own
+                 */
+                scope?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The costs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Costs"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `admin_required`: `scope=platform` is for administrators. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    export_costs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first moment: a time, or a day (UTC). The first of this month if absent.
+                 * @example 2026-11-01
+                 */
+                from?: string;
+                /**
+                 * @description The first moment behind it: a time, or a day (UTC). Now if absent. At most 366 days behind `from`.
+                 * @example 2026-12-01
+                 */
+                to?: string;
+                /**
+                 * @description `day`, `provider`, `gpu`, `job`, `user` or `tag:KEY`; `day` if absent.
+                 * @example tag:team
+                 */
+                group_by?: string;
+                /** @description The currency of the totals; one's own if absent. */
+                currency?: components["schemas"]["Currency"];
+                /**
+                 * @description `own`, or for administrators `platform`; `own` if absent.
+                 * @example own
+                 */
+                scope?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `admin_required`: `scope=platform` is for administrators. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter; so it does for a span with too many attempts. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_paid_attempts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first moment: a time, or a day (UTC). The first of this month if absent.
+                 * @example 2026-11-01
+                 */
+                from?: string;
+                /**
+                 * @description The first moment behind it: a time, or a day (UTC). Now if absent. At most 366 days behind `from`.
+                 * @example 2026-12-01
+                 */
+                to?: string;
+                /**
+                 * @description `own`, or for administrators `platform`; `own` if absent.
+                 * @example own
+                 */
+                scope?: string;
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of attempts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaidAttempts"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `admin_required`: `scope=platform` is for administrators. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter; `invalid_cursor`. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
     get_admin_example: {
         parameters: {
             query?: never;
@@ -4716,6 +7148,201 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GpuPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The suggestions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagePage"];
                 };
             };
             /**
@@ -7908,7 +10535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_key_reused`: the key was used for another request. */
+            /** @description `idempotency_key_reused`: the key was used for another request. `invalid_fields`: a secret that it names is gone. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10496,6 +13123,965 @@ export interface operations {
                         /** @description What is wrong with each field. */
                         errors?: components["schemas"]["Field"][];
                     };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    scheduling_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The measurements and the queue. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulingMetrics"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secrets, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secrets"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A name of an environment variable
+                 * @example HF_TOKEN
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutSecret"];
+            };
+        };
+        responses: {
+            /** @description It has the new value. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            /** @description It was made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_secrets`: delete one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Its name
+                 * @example HF_TOKEN
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: there is no such secret. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `too_many_requests`: `Retry-After` says when to come back. */

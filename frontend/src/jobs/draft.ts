@@ -1,5 +1,5 @@
 // The submit form's fields, and their two translations: to the request, and from a request or an earlier job.
-import type { Job, RankOffers, SubmitJob } from '@/api/types'
+import type { Job, Money, RankOffers, SubmitJob } from '@/api/types'
 
 export type CommandMode = 'script' | 'words'
 
@@ -18,10 +18,14 @@ export interface Draft {
   gpuMemory: number | undefined
   cpus: number | undefined
   memory: number | undefined
-  disk: number
+  disk: number | undefined
   spot: NonNullable<SubmitJob['spot']>
   maxPrice: string
   currency: 'USD' | 'CNY'
+  maxCost: string
+  costCurrency: 'USD' | 'CNY'
+  /** Lines of `VARIABLE=secret`; a variable alone names the secret of the same name. */
+  secretNames: string
   strategy: NonNullable<SubmitJob['strategy']>
   preferredProviders: string
   forbiddenProviders: string
@@ -53,10 +57,13 @@ export function emptyDraft(): Draft {
     gpuMemory: undefined,
     cpus: undefined,
     memory: undefined,
-    disk: 20,
+    disk: undefined,
     spot: 'never',
     maxPrice: '',
     currency: 'USD',
+    maxCost: '',
+    costCurrency: 'USD',
+    secretNames: '',
     strategy: 'cost',
     preferredProviders: '',
     forbiddenProviders: '',
@@ -103,23 +110,39 @@ function command(draft: Draft): string[] {
 /** The request without what equals its default, so that the JSON beside the form stays readable. */
 export function toRequest(draft: Draft, secrets: Record<string, string> = {}): SubmitJob {
   const request: SubmitJob = {
+    ...toNeed(draft),
     name: draft.name || undefined,
     description: draft.description || undefined,
     image: draft.image.trim(),
     command: command(draft),
     env: parsePairs(draft.env),
     secret_env: Object.keys(secrets).length > 0 ? secrets : undefined,
-    disk_gib: draft.disk === 20 ? undefined : draft.disk,
+    disk_gib: draft.disk || undefined,
+    secrets: names(draft.secretNames),
+    max_cost: price(draft.maxCost, draft.costCurrency),
     timeout_seconds: Math.round(draft.timeoutMinutes * 60),
     queue_timeout_seconds: draft.queueTimeoutMinutes === 1440 ? undefined : Math.round(draft.queueTimeoutMinutes * 60),
     priority: draft.priority === 'normal' ? undefined : draft.priority,
     retry: retry(draft),
     tags: parsePairs(draft.tags),
     metadata: draft.metadata,
-    ...toNeed(draft),
   }
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as SubmitJob
 }
+
+function price(amount: string, currency: 'USD' | 'CNY') {
+  return amount.trim() ? { amount: amount.trim(), currency } : undefined
+}
+
+function names(text: string): Record<string, string> | undefined {
+  const pairs = parsePairs(text)
+  return pairs && Object.fromEntries(Object.entries(pairs).map(([variable, secret]) => [variable, secret.trim() || variable]))
+}
+
+const showNames = (secrets: SubmitJob['secrets']): string => (Array.isArray(secrets) ? secrets.join('\n') : showPairs(secrets))
+
+/** Without the zeros that the API's exact amounts end with. */
+const short = (amount: string | undefined) => amount?.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '') ?? ''
 
 function retry(draft: Draft): SubmitJob['retry'] {
   const first = emptyDraft()
@@ -144,7 +167,7 @@ export function toNeed(draft: Draft): RankOffers {
     cpus: draft.cpus || undefined,
     memory_gib: draft.memory || undefined,
     spot: draft.spot === 'never' ? undefined : draft.spot,
-    max_price_per_hour: draft.maxPrice.trim() ? { amount: draft.maxPrice.trim(), currency: draft.currency } : undefined,
+    max_price_per_hour: price(draft.maxPrice, draft.currency),
     strategy: draft.strategy === 'cost' ? undefined : draft.strategy,
     preferred_providers: some(list(draft.preferredProviders)),
     forbidden_providers: some(list(draft.forbiddenProviders)),
@@ -175,10 +198,13 @@ export function fromRequest(request: Partial<SubmitJob>): Draft {
     gpuMemory: request.gpu?.memory_gib ?? undefined,
     cpus: request.cpus ?? undefined,
     memory: request.memory_gib ?? undefined,
-    disk: request.disk_gib ?? first.disk,
+    disk: request.disk_gib ?? undefined,
     spot: request.spot ?? first.spot,
-    maxPrice: request.max_price_per_hour?.amount.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '') ?? '',
+    maxPrice: short(request.max_price_per_hour?.amount),
     currency: request.max_price_per_hour?.currency ?? 'USD',
+    maxCost: short(request.max_cost?.amount),
+    costCurrency: request.max_cost?.currency ?? 'USD',
+    secretNames: showNames(request.secrets),
     strategy: request.strategy ?? first.strategy,
     preferredProviders: (request.preferred_providers ?? []).join(', '),
     forbiddenProviders: (request.forbidden_providers ?? []).join(', '),
@@ -197,10 +223,12 @@ export function fromRequest(request: Partial<SubmitJob>): Draft {
 
 /** The form for the same job once more. Its secrets are never shown again, so they have to be given anew. */
 export function fromJob(job: Job): Draft {
-  const { max_price_per_hour: price } = job
+  const given = (money: Money | null) =>
+    money ? { amount: money.amount, currency: money.currency === 'CNY' ? ('CNY' as const) : ('USD' as const) } : undefined
   return fromRequest({
     ...job,
-    max_price_per_hour: price ? { amount: price.amount, currency: price.currency === 'CNY' ? 'CNY' : 'USD' } : undefined,
+    max_price_per_hour: given(job.max_price_per_hour),
+    max_cost: given(job.max_cost),
     metadata: Object.keys(job.metadata).length > 0 ? job.metadata : undefined,
     secret_env: undefined,
   })

@@ -14,6 +14,8 @@ const byPath: Record<string, string> = {
   cpus: 'cpus',
   memory_gib: 'memory',
   disk_gib: 'disk',
+  max_cost: 'maxCost',
+  secrets: 'secretNames',
   max_price_per_hour: 'maxPrice',
   timeout_seconds: 'timeout',
   queue_timeout_seconds: 'queueTimeout',

@@ -4,32 +4,57 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Several messages in one, in their order. */
-        Batch: {
-            messages: components["schemas"]["Message"][];
-            /** @constant */
-            type: "batch";
+        /**
+         * @description A monthly budget came near its end.
+         * @example {
+         *       "month": "2026-11",
+         *       "level": "warning",
+         *       "at": "2026-11-24T13:00:00Z",
+         *       "used": {
+         *         "amount": "402.500000",
+         *         "currency": "USD"
+         *       },
+         *       "budget": {
+         *         "amount": "500.000000",
+         *         "currency": "USD"
+         *       }
+         *     }
+         */
+        BudgetAlert: {
+            /** @example 2026-11 */
+            month: string;
+            level: components["schemas"]["BudgetLevel"];
+            /** Format: date-time */
+            at: string;
+            /** @description Spent and running at that time. */
+            used: components["schemas"]["Money"];
+            budget: components["schemas"]["Money"];
         };
+        /**
+         * @description How near a monthly budget is to its end: `warning` from 80 % on, `exceeded` when nothing new starts.
+         * @enum {string}
+         */
+        BudgetLevel: "warning" | "exceeded";
         /** @description What this connection listens to. */
         ConnectionStatus: {
-            all: boolean;
+            id: unknown;
+            /** Format: date-time */
+            connected_at: string;
             /**
              * Format: date-time
              * @description When API Gateway closes it whatever happens: connect again before.
              */
             closes_at: string;
-            /** Format: date-time */
-            connected_at: string;
-            id: unknown;
             jobs: string[];
+            all: boolean;
         };
         /** @description A request was not done. */
         Error: {
             code: components["schemas"]["ErrorCode"];
-            /** @description The request's own; null if it could not be read. */
-            id: unknown;
             /** @description What is wrong, and what to do. */
             message: string;
+            /** @description The request's own; null if it could not be read. */
+            id: unknown;
         };
         /**
          * @description Why a request was not done.
@@ -38,14 +63,6 @@ export interface components {
         ErrorCode: "invalid_json" | "invalid_message" | "unknown_action" | "too_large" | "not_found" | "too_many_subscriptions" | "unavailable";
         /** @description One entry of a job's history. */
         Event: {
-            /**
-             * Format: date-time
-             * @description When it was committed.
-             * @example 2026-11-24T13:00:00Z
-             */
-            at: string;
-            /** @description What happened. */
-            event: components["schemas"]["Happening"];
             /**
              * @description Whose history it is.
              * @example job_0193a5c07a3b7d2e8f4a5b6c7d8e9f00
@@ -56,43 +73,49 @@ export interface components {
              * @description 1, 2, 3 … for each job, without gaps.
              */
             seq: number;
+            /**
+             * Format: date-time
+             * @description When it was committed.
+             * @example 2026-11-24T13:00:00Z
+             */
+            at: string;
             /** @description The job's status after it. */
             status: components["schemas"]["Status"];
+            /** @description What happened. */
+            event: components["schemas"]["Happening"];
         };
         /** @description The end of a command. */
         Exit: {
+            /**
+             * Format: int32
+             * @description As a shell gives it: 128 + signal for a signal.
+             */
+            code: number;
+            reason: components["schemas"]["ExitReason"];
             /**
              * Format: date-time
              * @description When the platform heard of it.
              * @example 2026-11-24T13:00:00Z
              */
             at: string;
-            /**
-             * Format: int32
-             * @description As a shell gives it: 128 + signal for a signal.
-             */
-            code: number;
             /** @description What the command wrote to `$GPU_OUTPUT`: any JSON; null if nothing. */
             output: unknown;
             /** @description Why there is no output here although something was written. */
             output_error: string | null;
-            reason: components["schemas"]["ExitReason"];
         };
         /**
          * @description Why a command ended.
          * @enum {string}
          */
         ExitReason: "exited" | "timeout" | "cancelled" | "command_not_started" | "terminated";
-        /** @description What one WebSocket message holds. */
-        Frame: components["schemas"]["Message"] | components["schemas"]["Batch"];
         /** @description Events from `from` to `to` do not come over this connection: fetch the job and its events over HTTP. */
         Gap: {
+            job_id: string;
             /** Format: int64 */
             from: number;
-            job_id: string;
-            message: string;
             /** Format: int64 */
             to: number;
+            message: string;
         };
         /** @description One GPU's figures; null where the driver does not say. */
         Gpu: {
@@ -101,19 +124,19 @@ export interface components {
              * @description Its index in the instance.
              */
             gpu: number;
-            /** Format: double */
-            memory_total_mib: number | null;
-            /** Format: double */
-            memory_used_mib: number | null;
-            /** Format: double */
-            power_w: number | null;
-            /** Format: double */
-            temperature_c: number | null;
             /**
              * Format: double
              * @description Per cent.
              */
             utilisation: number | null;
+            /** Format: double */
+            memory_used_mib: number | null;
+            /** Format: double */
+            memory_total_mib: number | null;
+            /** Format: double */
+            temperature_c: number | null;
+            /** Format: double */
+            power_w: number | null;
         };
         /** @description What can happen to a job. */
         Happening: {
@@ -191,54 +214,52 @@ export interface components {
          * @description What can go wrong with an attempt.
          * @enum {string}
          */
-        JobErrorCode: "launch_refused" | "command_failed" | "preempted" | "instance_lost" | "timed_out";
+        JobErrorCode: "launch_refused" | "command_failed" | "preempted" | "instance_lost" | "timed_out" | "max_cost_reached";
         /** @description Where a job stands, in short. */
         JobPosition: {
             job_id: string;
+            status: components["schemas"]["Status"];
             /** Format: int64 */
             seq: number;
-            status: components["schemas"]["Status"];
         };
         /** @description Where a job stands. */
         JobStatus: {
-            /**
-             * Format: int32
-             * @description The number of the latest attempt; 0 before the first.
-             */
-            attempt: number;
-            /**
-             * Format: date-time
-             * @description When the latest attempt's runner was last heard.
-             */
-            heard_at: string | null;
             id: unknown;
             job_id: string;
-            progress: components["schemas"]["ProgressFigures"] | null;
-            /** @description Why it ended as it did. */
-            reason: string | null;
+            status: components["schemas"]["Status"];
             /**
              * Format: int64
              * @description The number of its last event.
              */
             seq: number;
-            status: components["schemas"]["Status"];
+            /**
+             * Format: int32
+             * @description The number of the latest attempt; 0 before the first.
+             */
+            attempt: number;
             /** Format: date-time */
             updated_at: string;
+            progress: components["schemas"]["ProgressFigures"] | null;
+            /**
+             * Format: date-time
+             * @description When the latest attempt's runner was last heard.
+             */
+            heard_at: string | null;
+            /** @description Why it ended as it did. */
+            reason: string | null;
         };
         /** @description A piece of an attempt's log. Exactly one of `text` and `base64` is set. */
         Log: {
-            /** Format: date-time */
-            at: string;
+            job_id: string;
             /** Format: int32 */
             attempt: number;
-            /** @description The piece, if it is not: a character may be cut in two between pieces. */
-            base64: string | null;
+            /** Format: date-time */
+            at: string;
             /**
              * Format: int64
-             * @description Bytes just before it that were never kept.
+             * @description Where it begins in the attempt's whole log, in bytes.
              */
-            dropped: number;
-            job_id: string;
+            offset: number;
             /**
              * Format: int64
              * @description Where the next one begins: a piece with another `offset` than this means that pieces are missing between.
@@ -246,11 +267,13 @@ export interface components {
             next: number;
             /**
              * Format: int64
-             * @description Where it begins in the attempt's whole log, in bytes.
+             * @description Bytes just before it that were never kept.
              */
-            offset: number;
+            dropped: number;
             /** @description The piece, if it is UTF-8. */
             text: string | null;
+            /** @description The piece, if it is not: a character may be cut in two between pieces. */
+            base64: string | null;
         };
         /** @description One message to a client. Its `type` says which; a type that a client does not know it skips. */
         Message: (components["schemas"]["Event"] & {
@@ -286,6 +309,9 @@ export interface components {
         }) | (components["schemas"]["Pong"] & {
             /** @enum {string} */
             type: "pong";
+        }) | (components["schemas"]["BudgetAlert"] & {
+            /** @enum {string} */
+            type: "budget";
         }) | (components["schemas"]["Gap"] & {
             /** @enum {string} */
             type: "gap";
@@ -295,12 +321,12 @@ export interface components {
         });
         /** @description What the GPUs of an attempt do. */
         Metrics: {
-            /** Format: date-time */
-            at: string;
+            job_id: string;
             /** Format: int32 */
             attempt: number;
+            /** Format: date-time */
+            at: string;
             gpus: components["schemas"]["Gpu"][];
-            job_id: string;
         };
         /**
          * @description An amount of money, exact to a millionth.
@@ -321,30 +347,32 @@ export interface components {
             /** @enum {string} */
             outcome: "exited";
         } | {
+            reason: string;
             /** @enum {string} */
             outcome: "refused";
-            reason: string;
         } | {
             /** @enum {string} */
             outcome: "preempted";
         } | {
+            reason: string;
             /** @enum {string} */
             outcome: "lost";
-            reason: string;
         } | {
             /** @enum {string} */
             outcome: "timed_out";
         } | {
             /** @enum {string} */
             outcome: "cancelled";
+        } | {
+            /** @enum {string} */
+            outcome: "max_cost_reached";
         };
         /** @description Where an attempt was placed, and at which price. */
         Placement: {
-            /**
-             * Format: int32
-             * @description Null where the provider does not say.
-             */
-            cpus: number | null;
+            /** @example runpod */
+            provider: string;
+            /** @description The provider's region; null where any will do. */
+            region: string | null;
             /**
              * @description The model of the GPU.
              * @example RTX 4090
@@ -363,30 +391,31 @@ export interface components {
              * Format: int32
              * @description Null where the provider does not say.
              */
+            cpus: number | null;
+            /**
+             * Format: int32
+             * @description Null where the provider does not say.
+             */
             memory_gib: number | null;
+            spot: boolean;
             /** @description For all its GPUs together. */
             price_per_hour: components["schemas"]["Money"];
-            /** @example runpod */
-            provider: string;
-            /** @description The provider's region; null where any will do. */
-            region: string | null;
-            spot: boolean;
         };
         /** @description The answer to a ping. */
         Pong: {
+            id: unknown;
             /** Format: date-time */
             at: string;
-            id: unknown;
             /** @description Where each subscribed job stands, so that a message that was lost is noticed. */
             jobs: components["schemas"]["JobPosition"][];
         };
         /** @description How far a command says that it is. */
         Progress: components["schemas"]["ProgressFigures"] & {
-            /** Format: date-time */
-            at: string;
+            job_id: string;
             /** Format: int32 */
             attempt: number;
-            job_id: string;
+            /** Format: date-time */
+            at: string;
         };
         /** @description A command's own word. */
         ProgressFigures: {
@@ -398,36 +427,6 @@ export interface components {
             /** @description Empty if there is none. */
             text: string;
         };
-        /** @description What a client may send. */
-        Request: {
-            /** @enum {string} */
-            action: "subscribe";
-            /**
-             * Format: int64
-             * @description The number of the last event that you know of the job: later ones are sent again first. Only with `job_id`.
-             */
-            after?: number | null;
-            all?: boolean | null;
-            /** @description Any JSON; the answer carries it. */
-            id?: unknown;
-            /** @example job_0193a5c07a3b7d2e8f4a5b6c7d8e9f00 */
-            job_id?: string | null;
-        } | {
-            /** @enum {string} */
-            action: "unsubscribe";
-            all?: boolean | null;
-            id?: unknown;
-            job_id?: string | null;
-        } | {
-            /** @enum {string} */
-            action: "get_status";
-            id?: unknown;
-            job_id?: string | null;
-        } | {
-            /** @enum {string} */
-            action: "ping";
-            id?: unknown;
-        };
         /**
          * @description Where a job stands.
          * @enum {string}
@@ -435,11 +434,11 @@ export interface components {
         Status: "queued" | "provisioning" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out";
         /** @description A subscription stands. */
         Subscribed: {
-            all: boolean;
             /** @description The request's own. */
             id: unknown;
             /** @description Null for all jobs. */
             job_id: string | null;
+            all: boolean;
             /**
              * Format: int64
              * @description The job's last event. Later ones come as messages; null for all jobs.
@@ -449,10 +448,48 @@ export interface components {
         };
         /** @description A subscription is over, or never was. */
         Unsubscribed: {
-            all: boolean;
             id: unknown;
             job_id: string | null;
+            all: boolean;
         };
+        /** @description What a client may send. */
+        Request: {
+            /** @description Any JSON; the answer carries it. */
+            id?: unknown;
+            /** @example job_0193a5c07a3b7d2e8f4a5b6c7d8e9f00 */
+            job_id?: string | null;
+            all?: boolean | null;
+            /**
+             * Format: int64
+             * @description The number of the last event that you know of the job: later ones are sent again first. Only with `job_id`.
+             */
+            after?: number | null;
+            /** @enum {string} */
+            action: "subscribe";
+        } | {
+            id?: unknown;
+            job_id?: string | null;
+            all?: boolean | null;
+            /** @enum {string} */
+            action: "unsubscribe";
+        } | {
+            id?: unknown;
+            job_id?: string | null;
+            /** @enum {string} */
+            action: "get_status";
+        } | {
+            id?: unknown;
+            /** @enum {string} */
+            action: "ping";
+        };
+        /** @description Several messages in one, in their order. */
+        Batch: {
+            /** @constant */
+            type: "batch";
+            messages: components["schemas"]["Message"][];
+        };
+        /** @description What one WebSocket message holds. */
+        Frame: components["schemas"]["Message"] | components["schemas"]["Batch"];
     };
     responses: never;
     parameters: never;

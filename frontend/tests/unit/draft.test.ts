@@ -26,6 +26,8 @@ describe('the submit form', () => {
       disk_gib: 100,
       spot: 'prefer' as const,
       max_price_per_hour: { amount: '1.5', currency: 'CNY' as const },
+      max_cost: { amount: '20', currency: 'USD' as const },
+      secrets: { HF_TOKEN: 'hf', OTHER: 'OTHER' },
       strategy: 'balanced' as const,
       preferred_providers: ['runpod', 'alibaba'],
       forbidden_regions: ['cn-hangzhou'],
