@@ -114,7 +114,9 @@ async fn a_thousand_jobs_end_right_on_three_clouds_that_misbehave() {
         cloud.misbehave(&stack).await;
     }
     // One is away from the beginning until a tenth of the jobs has ended.
-    CLOUDS[2].fault(&stack, json!({ "operation": "*", "mode": "fail_before", "status": 503, "times": 0 })).await;
+    CLOUDS[2]
+        .fault(&stack, json!({ "operation": "*", "mode": "fail_before", "status": 503, "times": 0 }))
+        .await;
 
     let mut ids = Vec::with_capacity(JOBS);
     for index in 0..JOBS {
@@ -162,7 +164,8 @@ async fn a_thousand_jobs_end_right_on_three_clouds_that_misbehave() {
             let names = [&billed["id"], &billed["name"]].map(|name| name.as_str().unwrap_or_default());
             let attempt = names.iter().find_map(|name| paid.remove(*name));
             let attempt = attempt.unwrap_or_else(|| panic!("{}: nobody pays for {billed:#}", cloud.name));
-            let (ours, theirs) = (micros(&attempt["cost"]["amount"]), billed["cost_micros"].as_i64().expect("micros"));
+            let (ours, theirs) =
+                (micros(&attempt["cost"]["amount"]), billed["cost_micros"].as_i64().expect("micros"));
             let a_second = micros(&attempt["placement"]["price_per_hour"]["amount"]) / 3_600 + 1;
             assert!(ours + a_second >= theirs, "less is shown than is billed: {attempt:#} {billed:#}");
         }

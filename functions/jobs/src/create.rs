@@ -62,8 +62,14 @@ fn request<'a>(headers: &'a HeaderMap, digest: &'a str) -> Result<Request<'a>, P
 
 /// A new job as it is shown, now and whenever the request is repeated.
 fn shown(job: &Job) -> Value {
-    let seen =
-        Seen { attempt_id: None, progress: None, cost: Vec::new(), waits_for: None, at: job.submitted_at, job: job.clone() };
+    let seen = Seen {
+        attempt_id: None,
+        progress: None,
+        cost: Vec::new(),
+        waits_for: None,
+        at: job.submitted_at,
+        job: job.clone(),
+    };
     // Its maps have text for keys and its numbers are finite: there is nothing that JSON could not hold.
     serde_json::to_value(answer::job(seen)).unwrap_or_default()
 }

@@ -404,7 +404,9 @@ async fn an_execution_calls_the_function() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_to_a_simulated_cloud_passes_its_edge() {
-    let stack = Stack::start(Options { clouds: [local::simulated::Cloud::Runpod].into(), ..options() }).await.unwrap();
+    let stack = Stack::start(Options { clouds: [local::simulated::Cloud::Runpod].into(), ..options() })
+        .await
+        .unwrap();
     let client = Client::of(&stack);
     assert!(stack.ready.clouds["runpod"].starts_with("http://127.0.0.1:"));
     let pods = async || {

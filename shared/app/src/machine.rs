@@ -24,10 +24,14 @@ use domain::{
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::{market::Market, money::Purse, secrets::{HandOut, HandOutError}};
 use crate::ports::{
     Admission, AttemptWrite, Clock, Commit, ConnectionStore, Ids, JobStore, ProviderError, Providers,
     RunnerStore, StoreError, WorkflowError, Workflows,
+};
+use crate::{
+    market::Market,
+    money::Purse,
+    secrets::{HandOut, HandOutError},
 };
 
 pub use crate::admission::execution_name;

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 pub use accounts::AccountStore;
 pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
-pub use money::{Alert, MoneyStore, PlatformBudget, Span};
 pub use market::{Catalogue, Failed, Measurements, Queue, Shelf, Trouble};
+pub use money::{Alert, MoneyStore, PlatformBudget, Span};
 pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
 pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};
 pub use runners::{Heard, LogChunk, LogPage, MetricsRow, Report, RunnerStore};

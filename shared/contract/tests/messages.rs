@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use contract::messages::{
-    ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobPosition, JobStatus, Log, MESSAGE_BYTES, Message,
-    Metrics, Pong, Progress, ProgressFigures, Request, Subject, Subscribed, Unsubscribed, pack, schema,
+use contract::{
+    budget::{BudgetAlert, BudgetLevel},
+    messages::{
+        ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobPosition, JobStatus, Log, MESSAGE_BYTES, Message,
+        Metrics, Pong, Progress, ProgressFigures, Request, Subject, Subscribed, Unsubscribed, pack, schema,
+    },
 };
 use domain::{
     Currency, JobId, Money,
@@ -149,6 +152,13 @@ fn others() -> Vec<Message> {
         }),
         Message::Gap(Gap { job_id: job(), from: 1, to: 9, message: "fetch".into() }),
         Message::Error(Error { code: ErrorCode::NotFound, message: "no such job".into(), id: Value::Null }),
+        Message::Budget(BudgetAlert {
+            month: "2026-11".into(),
+            level: BudgetLevel::Warning,
+            at: AT,
+            used: Money::new(402_500_000, Currency::Usd).into(),
+            budget: Money::new(500_000_000, Currency::Usd).into(),
+        }),
     ]
 }
 

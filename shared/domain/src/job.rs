@@ -8,7 +8,9 @@ mod queue;
 mod retry;
 mod spec;
 
-pub use attempt::{Attempt, Begun, Exit, ExitReason, Handle, Outcome, RunnerState, RunnerWord, Seam, Waiting};
+pub use attempt::{
+    Attempt, Begun, Exit, ExitReason, Handle, Outcome, RunnerState, RunnerWord, Seam, Waiting,
+};
 pub use event::{Event, EventKind};
 pub use lifecycle::{Cancel, DEADLINE_GRACE, Edit, IllegalTransition, Job, Progress, Status};
 pub use queue::in_order;

@@ -308,8 +308,16 @@ fn truth(value: &Value) -> Result<bool> {
 
 fn check_parameter(name: &str, value: &str, declaration: &Value) -> Result<()> {
     // The pattern guards resource names on AWS, whose rules nothing here has
-    const KNOWN: [&str; 6] =
-        ["Type", "Default", "AllowedPattern", "AllowedValues", "Description", "ConstraintDescription"];
+    const KNOWN: [&str; 8] = [
+        "Type",
+        "Default",
+        "AllowedPattern",
+        "AllowedValues",
+        "MinValue",
+        "MaxValue",
+        "Description",
+        "ConstraintDescription",
+    ];
     let declaration = declaration.as_object().ok_or_else(|| anyhow!("parameter {name} is not a mapping"))?;
     for key in declaration.keys() {
         if !KNOWN.contains(&key.as_str()) {
@@ -319,7 +327,14 @@ fn check_parameter(name: &str, value: &str, declaration: &Value) -> Result<()> {
     match declaration.get("Type").and_then(Value::as_str) {
         Some("String") => {}
         Some("Number") => {
-            value.parse::<f64>().with_context(|| format!("parameter {name}: {value} is not a number"))?;
+            let number: f64 =
+                value.parse().with_context(|| format!("parameter {name}: {value} is not a number"))?;
+            let bound = |key: &str| declaration.get(key).and_then(Value::as_f64);
+            if bound("MinValue").is_some_and(|min| number < min)
+                || bound("MaxValue").is_some_and(|max| number > max)
+            {
+                bail!("parameter {name}: {value} is out of its range");
+            }
         }
         other => bail!("parameter {name}: type {other:?} is not understood"),
     }

@@ -2,7 +2,9 @@
 
 use domain::{
     Role, SessionId, UserId,
-    account::{Allowance, Email, Presented, Profile, ProfileChange, SESSION_LIFE, Session, User, check_password},
+    account::{
+        Allowance, Email, Presented, Profile, ProfileChange, SESSION_LIFE, Session, User, check_password,
+    },
     job::FieldError,
 };
 use uuid::Uuid;

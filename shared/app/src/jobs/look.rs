@@ -109,7 +109,14 @@ impl Jobs {
         };
         let at = self.clock.now();
         let cost = cost_so_far(&job, attempt.as_ref(), at);
-        Ok(Seen { job, attempt_id: attempt.map(|attempt| attempt.id), progress: None, cost, waits_for: None, at })
+        Ok(Seen {
+            job,
+            attempt_id: attempt.map(|attempt| attempt.id),
+            progress: None,
+            cost,
+            waits_for: None,
+            at,
+        })
     }
 
     /// How many jobs `owner`, or the caller, has of each status; every status is there.
