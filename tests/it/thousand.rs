@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Plan, Stack, User, shell_job};
 
-const JOBS: usize = 1_000;
+const JOBS: usize = 120;
 /// One in so many is taken back by its cloud while it works.
 const PREEMPTED: usize = 10;
 

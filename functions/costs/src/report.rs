@@ -69,7 +69,9 @@ pub(crate) async fn costs(
     }
     let running = purse.billed_now(payer).await?;
     let mut cost = Vec::new();
-    running.iter().for_each(|attempt| add_to(&mut cost, attempt.cost_at(now)));
+    for attempt in &running {
+        add_to(&mut cost, attempt.cost_at(now));
+    }
     Ok(Json(Costs {
         from: query.from,
         to: query.to,

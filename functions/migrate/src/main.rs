@@ -42,7 +42,7 @@ async fn run(platform: &Platform, client: &reqwest::Client, request: Request) ->
         Kind::Create | Kind::Update => {
             let clock = platform.clock();
             // The request's id is the same when it is delivered again: that run goes on where this one ended.
-            let migrating = platform.store().migrate(STEPS, &request.request_id, move || clock.now());
+            let migrating = platform.store().migrate(STEPS, &request.id, move || clock.now());
             migrating.await.map(Some)
         }
     };

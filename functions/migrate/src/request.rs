@@ -20,7 +20,8 @@ pub(crate) enum Kind {
 pub(crate) struct Request {
     #[serde(rename = "RequestType")]
     pub(crate) kind: Kind,
-    pub(crate) request_id: String,
+    #[serde(rename = "RequestId")]
+    pub(crate) id: String,
     pub(crate) stack_id: String,
     pub(crate) logical_resource_id: String,
     pub(crate) physical_resource_id: Option<String>,
@@ -63,7 +64,7 @@ impl Answer {
             reason,
             physical_resource_id: request.physical_resource_id.clone().unwrap_or_else(|| RESOURCE.to_owned()),
             stack_id: request.stack_id.clone(),
-            request_id: request.request_id.clone(),
+            request_id: request.id.clone(),
             logical_resource_id: request.logical_resource_id.clone(),
             data,
         }

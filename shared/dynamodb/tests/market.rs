@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::fmt::Write as _;
+
 use std::{
     sync::{
         Arc, Mutex,
@@ -261,7 +263,7 @@ async fn a_catalogue_larger_than_a_row_comes_back_whole() {
         let mut text = String::new();
         for _ in 0..40 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            text.push_str(&format!("{:08x}", seed >> 32));
+            write!(text, "{:08x}", seed >> 32).expect("a string takes it");
         }
         text
     };

@@ -62,13 +62,14 @@ impl CostsQuery {
             Some("gpu") => GroupBy::Gpu,
             Some("job") => GroupBy::Job,
             Some("user") => GroupBy::User,
-            Some(other) => match other.strip_prefix("tag:").filter(|key| !key.is_empty()) {
-                Some(key) => GroupBy::Tag(key.to_owned()),
-                None => {
+            Some(other) => {
+                if let Some(key) = other.strip_prefix("tag:").filter(|key| !key.is_empty()) {
+                    GroupBy::Tag(key.to_owned())
+                } else {
                     query.no("group_by", "must be day, provider, gpu, job, user or tag:KEY");
                     GroupBy::Day
                 }
-            },
+            }
         };
         let currency = match query.text("currency").as_deref() {
             None => None,
