@@ -62,14 +62,13 @@ async fn effects_of_a_clean_life(stack: &Stack, user: &User, marks: &Path) -> Ve
 
 /// A pod's or Job's own name is another one each time: a star in a fault stands for it.
 fn without_ids(operation: &str) -> String {
-    let (call, query) = operation.split_once('?').unwrap_or((operation, ""));
-    let Some((folder, _)) = call
-        .rsplit_once('/')
-        .filter(|(folder, _)| ["/pods", "/jobs", "/secrets"].iter().any(|kind| folder.ends_with(kind)))
-    else {
-        return operation.to_owned();
-    };
-    format!("{folder}/*{}", if query.is_empty() { "" } else { "*" })
+    let mut words: Vec<&str> = operation.split('/').collect();
+    for kind in 0..words.len().saturating_sub(1) {
+        if ["pods", "jobs", "secrets"].contains(&words[kind]) {
+            words[kind + 1] = "*";
+        }
+    }
+    words.join("/")
 }
 
 /// The command leaves a mark for each time that it runs.
