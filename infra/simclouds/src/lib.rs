@@ -17,4 +17,6 @@ mod log;
 mod process;
 pub mod runpod;
 mod serve;
+mod strike;
 pub mod tencent;
+mod window;

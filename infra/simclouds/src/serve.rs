@@ -112,3 +112,41 @@ fn plain(status: u16, text: &'static str) -> Response<Body> {
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     response
 }
+
+/// A body of a media type.
+pub(crate) fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
+    response
+}
+
+pub(crate) fn json_answer(status: u16, body: &serde_json::Value) -> Response<Body> {
+    answer(status, "application/json", body.to_string())
+}
+
+/// What runs in a cloud. When it is dropped all of it ends, and every process is killed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Running {
+    /// Ends all of it. Returns when all processes are dead.
+    pub(crate) async fn end(self) {
+        self.close();
+        self.tasks.wait().await;
+    }
+
+    fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -3,8 +3,9 @@
 use super::catalogue::{self, KINDS, Kind};
 use super::command::Invocation;
 use super::error::Refusal;
-use super::instance::{self, Boot, Instance, Spec, Spot, Status};
+use super::instance::{self, Instance, Spec, Spot, Status};
 use crate::clock;
+use crate::strike::Boot;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

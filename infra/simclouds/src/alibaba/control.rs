@@ -2,11 +2,12 @@
 
 use super::account::Settings;
 use super::catalogue;
-use super::error::{Refusal, json_answer};
+use super::error::Refusal;
 use super::instance::{Instance, Spot, Status};
 use super::{ACTIONS, Cloud, drive};
 use crate::clock;
 use crate::control::{self, Kill, Loss, body};
+use crate::serve::json_answer;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};

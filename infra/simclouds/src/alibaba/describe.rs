@@ -1,10 +1,10 @@
 //! What there is: instances, their state and their tags.
 
-use super::Turn;
 use super::account::Account;
 use super::error::Refusal;
 use super::instance::Instance;
 use super::parameters::Parameters;
+use crate::strike::Turn;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};

@@ -1,10 +1,11 @@
 //! An instance's life: it boots, runs its user data in a place of its own, and ends when it is released.
 
 use super::Cloud;
-use super::instance::{Boot, Instance, Status};
+use super::instance::{Instance, Status};
 use crate::clock;
 use crate::log::Log;
 use crate::process::{Container, Launch};
+use crate::strike::Boot;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;

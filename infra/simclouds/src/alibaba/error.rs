@@ -1,8 +1,9 @@
 //! How the cloud refuses: a status, a code and a sentence.
 
+use crate::serve::json_answer;
 use axum::body::Body;
 use hyper::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A refusal in the cloud's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,15 +83,4 @@ impl Refusal {
         }
         answer
     }
-}
-
-pub(crate) fn json_answer(status: u16, body: &Value) -> Response<Body> {
-    answer(status, "application/json;charset=utf-8", body.to_string())
-}
-
-pub(crate) fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
-    response
 }

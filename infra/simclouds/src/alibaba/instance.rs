@@ -3,6 +3,7 @@
 use super::catalogue::Kind;
 use crate::clock;
 use crate::ledger::Meter;
+use crate::strike::Boot;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,15 +17,6 @@ pub(crate) enum Status {
     Starting,
     Running,
     Stopped,
-}
-
-/// How a boot will go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Boot {
-    #[default]
-    Works,
-    Fails,
-    Hangs,
 }
 
 /// What the owner asked for.

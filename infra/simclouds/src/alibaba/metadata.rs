@@ -2,7 +2,7 @@
 //! in `ECS_METADATA_URL`.
 
 use super::Cloud;
-use super::error::answer;
+use crate::serve::answer;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};

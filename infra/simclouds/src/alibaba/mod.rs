@@ -16,16 +16,17 @@ mod run;
 mod signature;
 
 use crate::clock;
-use crate::faults::{Faults, Mode, Plan};
+use crate::faults::Faults;
 use crate::ledger::Journal;
 use crate::process::Guard;
-use crate::serve::{self, Dropped, Front};
+use crate::serve::{self, Dropped, Front, Running, json_answer};
+use crate::strike::{self, Turn, Voice};
+use crate::window::Window;
 use account::{Account, Settings};
 use axum::body::Body;
 use bytes::Bytes;
-use error::{Refusal, json_answer};
+use error::Refusal;
 use hyper::{Request, Response};
-use instance::Boot;
 use parameters::Parameters;
 use serde_json::Value;
 use signature::{Key, Signed};
@@ -34,7 +35,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -119,22 +119,13 @@ impl std::fmt::Debug for Config {
 pub struct Handle {
     /// The endpoint, without a trailing slash.
     pub url: String,
-    cloud: Arc<Cloud>,
+    running: Running,
 }
 
 impl Handle {
     /// Ends the cloud and everything in it. Returns when all processes are dead.
     pub async fn stop(self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
-        self.cloud.tasks.wait().await;
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
+        self.running.end().await;
     }
 }
 
@@ -149,7 +140,7 @@ struct Cloud {
     disks: PathBuf,
     tasks: TaskTracker,
     stop: CancellationToken,
-    window: Mutex<(Option<Instant>, u32)>,
+    window: Window,
     /// Some instance's machine was lost, or switched off.
     lost: Notify,
 }
@@ -170,19 +161,13 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
         disks,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
-        window: Mutex::default(),
+        window: Window::default(),
         lost: Notify::new(),
     });
     let accept = serve::accept(listener, Arc::clone(&cloud), cloud.tasks.clone(), cloud.stop.clone());
+    let running = Running { tasks: cloud.tasks.clone(), stop: cloud.stop.clone() };
     cloud.tasks.spawn(accept);
-    Ok(Handle { url, cloud })
-}
-
-/// What a fault changes about a call that is carried out.
-#[derive(Clone, Copy, Debug, Default)]
-struct Turn {
-    lag_ms: u64,
-    boot: Option<Boot>,
+    Ok(Handle { url, running })
 }
 
 impl Cloud {
@@ -193,16 +178,7 @@ impl Cloud {
     /// Milliseconds until the next call is let in; None: this one is.
     fn excess(&self) -> Option<u64> {
         let limit = self.lock().settings.rate_per_minute;
-        if limit == 0 {
-            return None;
-        }
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let begun = window.0.filter(|at| now.duration_since(*at) < Duration::from_mins(1)).unwrap_or(now);
-        let count = if window.0 == Some(begun) { window.1.saturating_add(1) } else { 1 };
-        *window = (Some(begun), count);
-        let left = Duration::from_mins(1).saturating_sub(now.duration_since(begun));
-        (count > limit).then(|| u64::try_from(left.as_millis()).unwrap_or(60_000).max(1))
+        self.window.excess(limit).map(|left| u64::try_from(left.as_millis()).unwrap_or(60_000).max(1))
     }
 
     fn admit(&self, request: &Request<Bytes>) -> Result<Signed, Refusal> {
@@ -254,45 +230,6 @@ impl Cloud {
             other => Err(Refusal::new(404, "InvalidAction.NotFound", format!("{other} is not found."))),
         }
     }
-
-    async fn meet(self: &Arc<Self>, plan: Option<&Plan>, signed: &Signed) -> Result<Response<Body>, Dropped> {
-        let usual = Turn { lag_ms: self.lock().settings.list_lag_ms, boot: None };
-        let perform = |turn| self.perform(signed, turn);
-        let Some(plan) = plan else { return Ok(perform(usual)) };
-        match plan.mode {
-            Mode::FailBefore => Ok(Refusal::failure(plan.status).answer()),
-            Mode::FailAfter => {
-                perform(usual);
-                Ok(Refusal::failure(plan.status).answer())
-            }
-            Mode::Hang | Mode::HangAfter => {
-                if plan.mode == Mode::HangAfter {
-                    perform(usual);
-                }
-                self.stop.cancelled().await;
-                Err(Dropped)
-            }
-            Mode::Throttle => Ok(Refusal::throttled(plan.retry_after_s.saturating_mul(1000)).answer()),
-            Mode::Nonsense => Ok(nonsense()),
-            Mode::NonsenseAfter => {
-                perform(usual);
-                Ok(nonsense())
-            }
-            Mode::Twice => {
-                perform(usual);
-                Ok(perform(usual))
-            }
-            Mode::DropBefore => Err(Dropped),
-            Mode::DropAfter => {
-                perform(usual);
-                Err(Dropped)
-            }
-            Mode::NoCapacity => Ok(Refusal::no_stock().answer()),
-            Mode::Stale => Ok(perform(Turn { lag_ms: plan.lag_ms, ..usual })),
-            Mode::BootFail => Ok(perform(usual.booting(Boot::Fails))),
-            Mode::BootHang => Ok(perform(usual.booting(Boot::Hangs))),
-        }
-    }
 }
 
 impl Front for Cloud {
@@ -331,22 +268,13 @@ impl Front for Cloud {
         let words: Vec<String> =
             signed.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let plan = self.faults.meet(&label, &words.join("&"), b"");
-        let mode = plan.as_ref().map(|plan| plan.mode);
-        // Noted before a call that never ends, so that a test can wait for it.
-        if matches!(mode, Some(Mode::Hang | Mode::HangAfter)) {
-            note(None, mode);
-            return self.meet(plan.as_ref(), &signed).await;
-        }
-        let answer = self.meet(plan.as_ref(), &signed).await;
-        note(answer.as_ref().ok().map(|response| response.status().as_u16()), mode);
-        answer
+        let usual = Turn { lag_ms: self.lock().settings.list_lag_ms, boot: None };
+        let voice = Voice {
+            perform: &|turn| self.perform(&signed, turn),
+            failure: &|status| Refusal::failure(status).answer(),
+            throttled: &|seconds| Refusal::throttled(seconds.saturating_mul(1000)).answer(),
+            sold_out: Some(&|()| Refusal::no_stock().answer()),
+        };
+        strike::meet(plan.as_ref(), usual, &voice, &self.stop, &note).await
     }
-}
-
-fn nonsense() -> Response<Body> {
-    error::answer(
-        200,
-        "text/html",
-        "<!doctype html><title>Under maintenance</title><h1>We will be back soon</h1>",
-    )
 }

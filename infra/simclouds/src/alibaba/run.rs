@@ -1,10 +1,11 @@
 //! `RunInstances`, `DeleteInstance`, `DeleteInstances`.
 
 use super::error::Refusal;
-use super::instance::{Boot, Spec, Spot};
+use super::instance::{Spec, Spot};
 use super::parameters::Parameters;
-use super::{Cloud, Turn, catalogue, instance};
+use super::{Cloud, catalogue, instance};
 use crate::clock;
+use crate::strike::Turn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -256,10 +257,4 @@ fn released(cloud: &Cloud, asked: &Parameters, ids: &[String]) -> Result<Value, 
         }
     }
     Ok(json!({}))
-}
-
-impl Turn {
-    pub(crate) fn booting(self, boot: Boot) -> Self {
-        Self { boot: Some(boot), ..self }
-    }
 }

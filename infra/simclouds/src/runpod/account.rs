@@ -1,11 +1,12 @@
 //! The account: its pods, its stock, its balance, and what may be done with them.
 
 use super::catalogue::{self, Availability, Shelf, Tier};
-use super::pod::{Boot, Pod, PodId, Spec, Status, Wish, word};
+use super::pod::{Pod, PodId, Spec, Status, Wish, word};
 use super::store::Store;
 use crate::clock;
 use crate::ledger::{Meter, Micros};
 use crate::log::{Log, Source};
+use crate::strike::Boot;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! REST v2: what pods cost, in buckets of time.
 
 use super::account::{Account, Refusal};
-use super::json_answer;
 use super::rest::Error;
 use crate::ledger::Micros;
+use crate::serve::json_answer;
 use axum::body::Body;
 use hyper::Response;
 use jiff::civil::{Date, Weekday};

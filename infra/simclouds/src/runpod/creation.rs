@@ -1,10 +1,10 @@
 //! REST v2: the body that creates a pod, against its schema first and its rules second.
 
-use super::Turn;
 use super::account::{Order, Refusal};
 use super::catalogue::{CUDA, Tier};
 use super::pod::Spec;
 use super::rest::{Error, body};
+use crate::strike::Turn;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -2,10 +2,11 @@
 
 use super::Cloud;
 use super::catalogue;
-use super::pod::{Boot, Pod, PodId, Status, Wish};
+use super::pod::{Pod, PodId, Status, Wish};
 use crate::clock;
 use crate::log::{Log, Source};
 use crate::process::{Container, Launch};
+use crate::strike::Boot;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;

@@ -3,7 +3,9 @@
 use super::account::Refusal;
 use super::resolve::{Trouble, resolve};
 use super::schema;
-use super::{Cloud, NO_BALANCE, NO_CAPACITY, Turn, answer, json_answer};
+use super::{Cloud, NO_BALANCE, NO_CAPACITY};
+use crate::serve::{answer, json_answer};
+use crate::strike::Turn;
 use axum::body::Body;
 use bytes::Bytes;
 use graphql_parser::query::{

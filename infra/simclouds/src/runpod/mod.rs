@@ -14,22 +14,22 @@ mod rest;
 mod schema;
 mod store;
 
-use crate::faults::{Faults, Mode, Plan};
+use crate::faults::Faults;
 use crate::ledger::{Journal, Micros};
 use crate::process::{Guard, kill_marked};
-use crate::serve::{self, Dropped, Front};
+use crate::serve::{self, Dropped, Front, Running, json_answer};
+use crate::strike::{self, Turn, Voice};
+use crate::window::Window;
 use account::{Account, Books, Refusal, Settings};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Request, Response};
-use pod::Boot;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::Store;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,22 +103,13 @@ impl std::fmt::Debug for Config {
 pub struct Handle {
     /// The base URL of both APIs, without a trailing slash.
     pub url: String,
-    cloud: Arc<Cloud>,
+    running: Running,
 }
 
 impl Handle {
     /// Ends the cloud as a power cut does: pods keep their state on disk, processes are killed. Returns when all are dead.
     pub async fn stop(self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
-        self.cloud.tasks.wait().await;
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
+        self.running.end().await;
     }
 }
 
@@ -132,7 +123,7 @@ struct Cloud {
     disks: PathBuf,
     tasks: TaskTracker,
     stop: CancellationToken,
-    window: Mutex<(Option<Instant>, u32)>,
+    window: Window,
 }
 
 /// # Errors
@@ -164,19 +155,13 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
         disks,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
-        window: Mutex::default(),
+        window: Window::default(),
     });
     cloud.recover(pods).await?;
     let accept = serve::accept(listener, Arc::clone(&cloud), cloud.tasks.clone(), cloud.stop.clone());
+    let running = Running { tasks: cloud.tasks.clone(), stop: cloud.stop.clone() };
     cloud.tasks.spawn(accept);
-    Ok(Handle { url, cloud })
-}
-
-/// What a fault changes about a call that is carried out.
-#[derive(Clone, Copy, Debug, Default)]
-struct Turn {
-    lag_ms: u64,
-    boot: Option<Boot>,
+    Ok(Handle { url, running })
 }
 
 impl Cloud {
@@ -250,13 +235,9 @@ impl Cloud {
         if limit == 0 {
             return None;
         }
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let begun = window.0.filter(|at| now.duration_since(*at) < Duration::from_mins(1)).unwrap_or(now);
-        let count = if window.0 == Some(begun) { window.1.saturating_add(1) } else { 1 };
-        *window = (Some(begun), count);
-        let reset_s = 60 - now.duration_since(begun).as_secs().min(59);
-        Some(Quota { limit, left: limit.checked_sub(count), reset_s })
+        let counted = self.window.count();
+        let reset_s = counted.left.as_secs_f64().ceil().max(1.0) as u64;
+        Some(Quota { limit, left: limit.checked_sub(counted.number), reset_s })
     }
 
     fn authorized(&self, request: &Request<Bytes>) -> Result<(), &'static str> {
@@ -265,50 +246,6 @@ impl Cloud {
             None => Err("missing bearer token"),
             Some(key) if key == self.api_key => Ok(()),
             Some(_) => Err("invalid bearer token"),
-        }
-    }
-
-    async fn meet(
-        self: &Arc<Self>,
-        plan: Option<&Plan>,
-        route: &Route,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Body>, Dropped> {
-        let usual = Turn { lag_ms: self.lock().books.settings.list_lag_ms, boot: None };
-        let perform = |turn| route.perform(self, request, turn);
-        let Some(plan) = plan else { return Ok(perform(usual)) };
-        match plan.mode {
-            Mode::FailBefore => Ok(route.failure(plan.status)),
-            Mode::FailAfter => {
-                perform(usual);
-                Ok(route.failure(plan.status))
-            }
-            Mode::Hang | Mode::HangAfter => {
-                if plan.mode == Mode::HangAfter {
-                    perform(usual);
-                }
-                self.stop.cancelled().await;
-                Err(Dropped)
-            }
-            Mode::Throttle => Ok(route.throttle(plan.retry_after_s)),
-            Mode::Nonsense => Ok(nonsense()),
-            Mode::NonsenseAfter => {
-                perform(usual);
-                Ok(nonsense())
-            }
-            Mode::Twice => {
-                perform(usual);
-                Ok(perform(usual))
-            }
-            Mode::DropBefore => Err(Dropped),
-            Mode::DropAfter => {
-                perform(usual);
-                Err(Dropped)
-            }
-            Mode::NoCapacity => Ok(route.refuse(&Refusal::Capacity)),
-            Mode::Stale => Ok(perform(Turn { lag_ms: plan.lag_ms, ..usual })),
-            Mode::BootFail => Ok(perform(Turn { boot: Some(Boot::Fails), ..usual })),
-            Mode::BootHang => Ok(perform(Turn { boot: Some(Boot::Hangs), ..usual })),
         }
     }
 }
@@ -333,23 +270,27 @@ impl Front for Cloud {
         }
         let quota = self.quota();
         let excess = quota.filter(|quota| quota.left.is_none());
-        let (mut answer, fault) = if let Some(quota) = excess {
-            (Ok(route.throttle(quota.reset_s)), None)
+        let note = |status, fault| {
+            self.journal.note(&label, request.method().as_str(), &target, status, fault);
+        };
+        let mut answer = if let Some(quota) = excess {
+            let answer = route.throttle(quota.reset_s);
+            note(Some(answer.status().as_u16()), None);
+            Ok(answer)
         } else {
             let plan = self.faults.meet(&label, &target, request.body());
-            let mode = plan.as_ref().map(|plan| plan.mode);
-            // Noted before a call that never ends, so that a test can wait for it.
-            if matches!(mode, Some(Mode::Hang | Mode::HangAfter)) {
-                self.journal.note(&label, request.method().as_str(), &target, None, mode);
-                return self.meet(plan.as_ref(), &route, &request).await;
-            }
-            (self.meet(plan.as_ref(), &route, &request).await, mode)
+            let usual = Turn { lag_ms: self.lock().books.settings.list_lag_ms, boot: None };
+            let voice = Voice {
+                perform: &|turn| route.perform(&self, &request, turn),
+                failure: &|status| route.failure(status),
+                throttled: &|seconds| route.throttle(seconds),
+                sold_out: Some(&|()| route.refuse(&Refusal::Capacity)),
+            };
+            strike::meet(plan.as_ref(), usual, &voice, &self.stop, &note).await
         };
         if let (Some(quota), Ok(response)) = (quota, &mut answer) {
             quota.tell(response);
         }
-        let status = answer.as_ref().ok().map(|response| response.status().as_u16());
-        self.journal.note(&label, request.method().as_str(), &target, status, fault);
         answer
     }
 }
@@ -433,19 +374,4 @@ impl Route {
             Self::Graphql(call) => call.refused(refusal),
         }
     }
-}
-
-fn json_answer(status: u16, body: &serde_json::Value) -> Response<Body> {
-    answer(status, "application/json", body.to_string())
-}
-
-fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
-    response
-}
-
-fn nonsense() -> Response<Body> {
-    answer(200, "text/html", "<!doctype html><title>Under maintenance</title><h1>We will be back soon</h1>")
 }

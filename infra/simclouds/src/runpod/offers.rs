@@ -1,10 +1,11 @@
 //! REST v2: the catalogue of GPUs and data centres, with what is free at this moment.
 
+use super::Cloud;
 use super::account::{Account, Refusal};
 use super::catalogue::{self, Availability, CUDA, DataCentre, Gpu, Tier};
 use super::creation::version;
 use super::rest::Error;
-use super::{Cloud, json_answer};
+use crate::serve::json_answer;
 use axum::body::Body;
 use hyper::Response;
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 use super::catalogue::Tier;
 use crate::ledger::{Meter, Micros};
+use crate::strike::Boot;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,16 +55,6 @@ impl Status {
     pub(crate) fn occupies(self) -> bool {
         matches!(self, Self::Provisioning | Self::Starting | Self::Running | Self::Error)
     }
-}
-
-/// How a boot will go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Boot {
-    #[default]
-    Works,
-    Fails,
-    Hangs,
 }
 
 /// What the owner asked for.

@@ -1,14 +1,15 @@
 //! GraphQL: what each root field does, once the call was checked.
 
+use super::Cloud;
 use super::account::{Account, Order, Refusal};
 use super::catalogue::{self, Availability, CUDA, Gpu, Tier};
 use super::creation::{env_name, version};
 use super::graphql::Picked;
 use super::pod::{Pod, PodId, Spec, Status};
 use super::schema::{CloudType, GpuTypesInput, LowestPriceInput, PodInput, RentInput};
-use super::{Cloud, Turn};
 use crate::clock;
 use crate::ledger::Micros;
+use crate::strike::Turn;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

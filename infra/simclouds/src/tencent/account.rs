@@ -5,6 +5,7 @@ use super::market::{Market, Place};
 use super::{stamp, uuid, word};
 use crate::clock;
 use crate::log::Log;
+use crate::strike::Boot;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -55,17 +56,6 @@ impl Default for Settings {
             backoff_ms: 10_000,
         }
     }
-}
-
-/// How a pod's start will go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Boot {
-    #[default]
-    Works,
-    Fails,
-    Hangs,
-    /// There is never a place for it.
-    NoRoom,
 }
 
 /// Why a pod has to end.

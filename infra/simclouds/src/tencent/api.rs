@@ -2,9 +2,10 @@
 
 use super::error::{Refusal, respond};
 use super::signature::{self, Signed};
-use super::{Cloud, Turn, catalogue, cvm, tke};
+use super::{Cloud, catalogue, cvm, tke};
 use crate::clock;
 use crate::serve::Dropped;
+use crate::strike::{Turn, Voice};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
@@ -105,11 +106,11 @@ pub(super) async fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Resu
         Ok(body) => respond(body),
         Err(refusal) => refusal.answer(),
     };
-    let voice = super::Voice {
+    let voice = Voice {
         perform: &perform,
         failure: &|status| Refusal::failure(status).answer(),
         throttled: &|_| Refusal::throttled().answer(),
-        sold_out: Some(&|| Refusal::sold_out().answer()),
+        sold_out: Some(&|()| Refusal::sold_out().answer()),
     };
     cloud.meet(plan.as_ref(), &voice, &note).await
 }

@@ -2,12 +2,12 @@
 
 use super::account::{Run, Settings, Why};
 use super::catalogue;
-use super::error::json_answer;
 use super::kube::{OPERATIONS, remove, shown};
 use super::market::Place;
 use super::{Cloud, api};
 use crate::clock;
 use crate::control::{self, Kill, Loss, body};
+use crate::serve::json_answer;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};

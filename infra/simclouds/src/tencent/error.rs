@@ -1,5 +1,6 @@
 //! How the cloud's own API refuses: HTTP 200, and a code and a sentence in the body.
 
+use crate::serve::json_answer;
 use axum::body::Body;
 use hyper::Response;
 use serde_json::{Value, json};
@@ -65,15 +66,4 @@ impl Refusal {
 pub(crate) fn respond(mut body: Value) -> Response<Body> {
     body["RequestId"] = super::uuid().into();
     json_answer(200, &json!({"Response": body}))
-}
-
-pub(crate) fn json_answer(status: u16, body: &Value) -> Response<Body> {
-    answer(status, "application/json", body.to_string())
-}
-
-pub(crate) fn answer(status: u16, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
-    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
-    response
 }

@@ -15,8 +15,10 @@ mod tke;
 use crate::faults::{Faults, Mode, Plan};
 use crate::ledger::Journal;
 use crate::process::Guard;
-use crate::serve::{self, Dropped, Front};
-use account::{Account, Boot, Settings};
+use crate::serve::{self, Dropped, Front, Running};
+use crate::strike::{self, Turn, Voice};
+use crate::window::Window;
+use account::{Account, Settings};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Request, Response};
@@ -27,7 +29,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,22 +104,13 @@ pub struct Handle {
     /// The endpoint of the cloud's own API and of the cluster, without a trailing slash.
     pub url: String,
     pub cluster_id: String,
-    cloud: Arc<Cloud>,
+    running: Running,
 }
 
 impl Handle {
     /// Ends the cloud and everything in it. Returns when all processes are dead.
     pub async fn stop(self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
-        self.cloud.tasks.wait().await;
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.cloud.stop.cancel();
-        self.cloud.tasks.close();
+        self.running.end().await;
     }
 }
 
@@ -135,7 +127,7 @@ struct Cloud {
     disks: PathBuf,
     tasks: TaskTracker,
     stop: CancellationToken,
-    window: Mutex<(Option<Instant>, u32)>,
+    window: Window,
     /// Something that a pod or a job waits for may have changed: stock, quota, an image.
     room: Notify,
 }
@@ -166,28 +158,13 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
         disks,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
-        window: Mutex::default(),
+        window: Window::default(),
         room: Notify::new(),
     });
     let accept = serve::accept(listener, Arc::clone(&cloud), cloud.tasks.clone(), cloud.stop.clone());
+    let running = Running { tasks: cloud.tasks.clone(), stop: cloud.stop.clone() };
     cloud.tasks.spawn(accept);
-    Ok(Handle { url, cluster_id: config.cluster_id, cloud })
-}
-
-/// What a fault changes about a call that is carried out.
-#[derive(Clone, Copy, Debug, Default)]
-struct Turn {
-    lag_ms: u64,
-    boot: Option<Boot>,
-}
-
-/// How one of the two APIs says what a fault wants said.
-struct Voice<'a> {
-    perform: &'a (dyn Fn(Turn) -> Response<Body> + Send + Sync),
-    failure: &'a (dyn Fn(u16) -> Response<Body> + Send + Sync),
-    throttled: &'a (dyn Fn(u64) -> Response<Body> + Send + Sync),
-    /// None: it is not said; what is made finds no room.
-    sold_out: Option<&'a (dyn Fn() -> Response<Body> + Send + Sync)>,
+    Ok(Handle { url, cluster_id: config.cluster_id, running })
 }
 
 impl Cloud {
@@ -198,16 +175,7 @@ impl Cloud {
     /// Seconds until the next call is let in; None: this one is.
     fn excess(&self) -> Option<u64> {
         let limit = self.lock().settings.rate_per_minute;
-        if limit == 0 {
-            return None;
-        }
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let begun = window.0.filter(|at| now.duration_since(*at) < Duration::from_mins(1)).unwrap_or(now);
-        let count = if window.0 == Some(begun) { window.1.saturating_add(1) } else { 1 };
-        *window = (Some(begun), count);
-        let left = Duration::from_mins(1).saturating_sub(now.duration_since(begun));
-        (count > limit).then(|| left.as_secs().max(1))
+        self.window.excess(limit).map(|left| left.as_secs().max(1))
     }
 
     /// The answer to a call that meets a fault, or none.
@@ -218,54 +186,7 @@ impl Cloud {
         note: &(dyn Fn(Option<u16>, Option<Mode>) + Send + Sync),
     ) -> Result<Response<Body>, Dropped> {
         let usual = Turn { lag_ms: self.lock().settings.list_lag_ms, boot: None };
-        let mode = plan.map(|plan| plan.mode);
-        // Noted before a call that never ends, so that a test can wait for it.
-        if let Some(Mode::Hang | Mode::HangAfter) = mode {
-            if mode == Some(Mode::HangAfter) {
-                (voice.perform)(usual);
-            }
-            note(None, mode);
-            self.stop.cancelled().await;
-            return Err(Dropped);
-        }
-        let answer = match plan {
-            None => Ok((voice.perform)(usual)),
-            Some(plan) => Self::suffer(plan, voice, usual),
-        };
-        note(answer.as_ref().ok().map(|response| response.status().as_u16()), mode);
-        answer
-    }
-
-    fn suffer(plan: &Plan, voice: &Voice<'_>, usual: Turn) -> Result<Response<Body>, Dropped> {
-        let perform = voice.perform;
-        match plan.mode {
-            Mode::FailBefore => Ok((voice.failure)(plan.status)),
-            Mode::FailAfter => {
-                perform(usual);
-                Ok((voice.failure)(plan.status))
-            }
-            Mode::Throttle => Ok((voice.throttled)(plan.retry_after_s)),
-            Mode::Nonsense => Ok(nonsense()),
-            Mode::NonsenseAfter => {
-                perform(usual);
-                Ok(nonsense())
-            }
-            Mode::Twice => {
-                perform(usual);
-                Ok(perform(usual))
-            }
-            Mode::DropBefore | Mode::Hang => Err(Dropped),
-            Mode::DropAfter | Mode::HangAfter => {
-                perform(usual);
-                Err(Dropped)
-            }
-            Mode::NoCapacity => Ok(voice
-                .sold_out
-                .map_or_else(|| perform(Turn { boot: Some(Boot::NoRoom), ..usual }), |answer| answer())),
-            Mode::Stale => Ok(perform(Turn { lag_ms: plan.lag_ms, ..usual })),
-            Mode::BootFail => Ok(perform(Turn { boot: Some(Boot::Fails), ..usual })),
-            Mode::BootHang => Ok(perform(Turn { boot: Some(Boot::Hangs), ..usual })),
-        }
+        strike::meet(plan, usual, voice, &self.stop, note).await
     }
 }
 
@@ -291,14 +212,6 @@ impl Front for Cloud {
             api::answer(&self, &request).await
         }
     }
-}
-
-fn nonsense() -> Response<Body> {
-    error::answer(
-        200,
-        "text/html",
-        "<!doctype html><title>Under maintenance</title><h1>We will be back soon</h1>",
-    )
 }
 
 fn word(letters: &[u8], length: usize) -> String {

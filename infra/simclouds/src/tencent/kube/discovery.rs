@@ -1,7 +1,7 @@
 //! What the cluster says of itself.
 
 use super::store::Kind;
-use crate::tencent::error::{answer as text, json_answer};
+use crate::serve::{answer as text, json_answer};
 use axum::body::Body;
 use hyper::{Method, Response};
 use serde_json::{Value, json};

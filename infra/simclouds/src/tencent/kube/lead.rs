@@ -3,7 +3,8 @@
 use super::store::{Key, Kind, key};
 use super::{place, remove};
 use crate::clock;
-use crate::tencent::account::{Account, Boot, Run, Why};
+use crate::strike::Boot;
+use crate::tencent::account::{Account, Run, Why};
 use crate::tencent::{Cloud, stamp, uuid, word};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -6,8 +6,9 @@ use super::status::Refusal;
 use super::store::{Change, Kind, Objects, key};
 use super::{Target, nodes};
 use crate::clock;
-use crate::tencent::error::{self, json_answer};
-use crate::tencent::{Cloud, Turn};
+use crate::serve::{answer, json_answer};
+use crate::strike::Turn;
+use crate::tencent::Cloud;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -171,7 +172,7 @@ pub(crate) fn watch(cloud: &Arc<Cloud>, target: &Target, query: &Query) -> Resul
         pending,
         over: false,
     };
-    Ok(error::answer(200, "application/json", Body::from_stream(stream(watch))))
+    Ok(answer(200, "application/json", Body::from_stream(stream(watch))))
 }
 
 fn stream(watch: Watch) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {

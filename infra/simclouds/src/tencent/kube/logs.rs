@@ -4,8 +4,8 @@ use super::query::Query;
 use super::status::Refusal;
 use crate::clock;
 use crate::log::{Line, Log};
+use crate::serve;
 use crate::tencent::account::Account;
-use crate::tencent::error;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::Stream;
@@ -123,9 +123,9 @@ pub(crate) fn answer(
     let mut form = Form { timestamps: query.flag("timestamps")?, left };
     if query.flag("follow")? {
         let follow = Follow { log, changed, stop: stop.clone(), cursor, backlog: lines, form };
-        return Ok(error::answer(200, "text/plain", Body::from_stream(stream(follow))));
+        return Ok(serve::answer(200, "text/plain", Body::from_stream(stream(follow))));
     }
-    Ok(error::answer(200, "text/plain", form.write(&lines)))
+    Ok(serve::answer(200, "text/plain", form.write(&lines)))
 }
 
 fn stream(follow: Follow) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {

@@ -19,9 +19,10 @@ pub(super) mod status;
 pub(super) mod store;
 mod write;
 
-use super::error::json_answer;
-use super::{Cloud, Turn};
+use super::Cloud;
 use crate::serve::Dropped;
+use crate::serve::json_answer;
+use crate::strike::{Turn, Voice};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
@@ -150,7 +151,7 @@ pub(super) async fn answer(cloud: &Arc<Cloud>, request: &Request<Bytes>) -> Resu
         Ok(response) => response,
         Err(refusal) => refusal.answer(),
     };
-    let voice = super::Voice {
+    let voice = Voice {
         perform: &perform,
         failure: &|status| Refusal::failure(status).answer(),
         throttled: &|seconds| Refusal::throttled(seconds).answer(),

@@ -1,6 +1,6 @@
 //! How the apiserver says no: a `Status` object.
 
-use crate::tencent::error::json_answer;
+use crate::serve::json_answer;
 use axum::body::Body;
 use hyper::Response;
 use serde_json::{Value, json};
