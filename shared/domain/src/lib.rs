@@ -10,6 +10,8 @@ pub mod job;
 pub mod ledger;
 pub mod money;
 pub mod placement;
+#[cfg(feature = "samples")]
+pub mod samples;
 pub mod secret;
 #[cfg(feature = "workflow")]
 pub mod workflow;

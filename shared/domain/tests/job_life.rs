@@ -1,14 +1,10 @@
 //! The life of a job, whatever is asked of it in whatever order.
 
-use std::collections::BTreeMap;
-
 use domain::{
     AttemptId, Currency, JobId, Money, UserId,
-    job::{
-        Attempt, EventKind, Exit, ExitReason, GpuNeed, Job, Outcome, Priority, Retry, RetryOn, Spec, Spot,
-        Status, Strategy,
-    },
-    placement::{Offer, Stock},
+    job::{Attempt, EventKind, Exit, ExitReason, Job, Outcome, Retry, RetryOn, Status},
+    placement::Offer,
+    samples::{self, spec},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -16,51 +12,8 @@ use uuid::Uuid;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn spec() -> Spec {
-    Spec {
-        name: "a".into(),
-        description: None,
-        image: "python:3.12".into(),
-        command: vec!["true".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
-        spot: Spot::Never,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
-        timeout_seconds: 60,
-        queue_timeout_seconds: 60,
-        retry: Retry::default(),
-        priority: Priority::Normal,
-        tags: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-    }
-}
-
 fn offer(price: i64) -> Offer {
-    Offer {
-        provider: "runpod".into(),
-        region: "EU-RO-1".into(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
-        price_per_hour: Money::new(price, Currency::Usd),
-        stock: Stock::High,
-        seen_at: AT,
-    }
+    Offer { region: "EU-RO-1".into(), price_per_hour: Money::new(price, Currency::Usd), ..samples::offer() }
 }
 
 fn attempt(job: &Job, number: u32) -> Attempt {

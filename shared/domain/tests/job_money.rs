@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     AttemptId, Currency, JobId, Money, Rates, UserId,
-    job::{
-        Attempt, Exit, ExitReason, GpuNeed, Job, Outcome, Priority, Retry, Spec, Spot, Status, Strategy,
-        in_order,
-    },
+    job::{Attempt, Exit, ExitReason, Job, Outcome, Priority, Spec, Spot, Status, in_order},
     ledger::{Entry, GroupBy, gather},
-    placement::{Offer, Stock},
+    placement::Offer,
+    samples,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -25,33 +23,7 @@ fn usd(micros: i64) -> Money {
 }
 
 fn spec() -> Spec {
-    Spec {
-        name: "a".into(),
-        description: None,
-        image: "python:3.12".into(),
-        command: vec!["true".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
-        spot: Spot::Prefer,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
-        timeout_seconds: 3_600,
-        queue_timeout_seconds: 60,
-        retry: Retry::default(),
-        priority: Priority::Normal,
-        tags: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-    }
+    Spec { spot: Spot::Prefer, timeout_seconds: 3_600, ..samples::spec() }
 }
 
 fn job(n: u128, spec: Spec, at: Timestamp) -> Job {
@@ -60,20 +32,7 @@ fn job(n: u128, spec: Spec, at: Timestamp) -> Job {
 }
 
 fn offer(price: Money) -> Offer {
-    Offer {
-        provider: "runpod".into(),
-        region: String::new(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: true,
-        price_per_hour: price,
-        stock: Stock::High,
-        seen_at: AT,
-    }
+    Offer { spot: true, price_per_hour: price, ..samples::offer() }
 }
 
 fn attempt(job: &Job, number: u32, price: Money) -> Attempt {

@@ -9,14 +9,12 @@ use app::ports::{
     RunnerStore, StoreError,
 };
 use domain::{
-    AttemptId, Currency, JobId, Money, UserId,
+    AttemptId, JobId, UserId,
     account::Quota,
-    job::{
-        Attempt, Begun, GpuNeed, Job, Priority, Retry, RunnerState, RunnerWord, Seam, Spec, Spot, Status,
-        Strategy, Waiting,
-    },
+    job::{Attempt, Begun, Job, Priority, RunnerState, RunnerWord, Seam, Spec, Status, Waiting},
     ledger::{Entry, Payer},
-    placement::{Offer, Stock},
+    placement::Offer,
+    samples,
 };
 use dynamodb::Store;
 use futures::future::join_all;
@@ -42,50 +40,11 @@ fn job_id(n: u32) -> JobId {
 }
 
 fn spec(name: &str) -> Spec {
-    Spec {
-        name: name.into(),
-        description: None,
-        image: "python:3.12".into(),
-        command: vec!["true".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
-        spot: Spot::Never,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
-        timeout_seconds: 60,
-        queue_timeout_seconds: 60,
-        retry: Retry::default(),
-        priority: Priority::Normal,
-        tags: BTreeMap::new(),
-        metadata: BTreeMap::new(),
-    }
+    Spec { name: name.into(), ..samples::spec() }
 }
 
 fn offer() -> Offer {
-    Offer {
-        provider: "runpod".into(),
-        region: String::new(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
-        price_per_hour: Money::new(440_000, Currency::Usd),
-        stock: Stock::High,
-        seen_at: AT,
-    }
+    Offer { seen_at: AT, ..samples::offer() }
 }
 
 async fn submit(store: &Store, n: u32, spec: Spec, admission: Admission) -> Result<Job, StoreError> {

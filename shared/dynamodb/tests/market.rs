@@ -22,9 +22,10 @@ use app::{
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AttemptId, Currency, Money, Rates,
+    AttemptId, Rates,
     job::Handle,
     placement::{Offer, Place, ProviderName, Refusal, Stock, Tally},
+    samples,
 };
 use jiff::{SignedDuration, Timestamp};
 use support::{TABLE, Table};
@@ -37,20 +38,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 fn offer(provider: &str, region: &str) -> Offer {
-    Offer {
-        provider: provider.into(),
-        region: region.into(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
-        price_per_hour: Money::new(440_000, Currency::Usd),
-        stock: Stock::High,
-        seen_at: AT,
-    }
+    Offer { provider: provider.into(), region: region.into(), seen_at: AT, ..samples::offer() }
 }
 
 struct SetClock(AtomicI64);

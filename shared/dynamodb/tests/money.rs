@@ -11,9 +11,10 @@ use domain::{
     AttemptId, Currency, JobId, Money, UserId,
     account::Quota,
     budget::Level,
-    job::{Attempt, GpuNeed, Job, Outcome, Priority, Retry, RunnerState, Spec, Spot, Status, Strategy},
+    job::{Attempt, GpuNeed, Job, Outcome, RunnerState, Spec, Status},
     ledger::{Entry, Payer},
-    placement::{Offer, Stock},
+    placement::Offer,
+    samples,
 };
 use dynamodb::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -33,49 +34,14 @@ fn later(seconds: i64) -> Timestamp {
 
 fn spec(gpus: u32) -> Spec {
     Spec {
-        name: "a".into(),
-        description: None,
-        image: "python:3.12".into(),
-        command: vec!["true".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
         gpu: GpuNeed { model: None, count: gpus, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
-        spot: Spot::Never,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
-        timeout_seconds: 60,
-        queue_timeout_seconds: 60,
-        retry: Retry::default(),
-        priority: Priority::Normal,
         tags: BTreeMap::from([("team".to_owned(), "research".to_owned())]),
-        metadata: BTreeMap::new(),
+        ..samples::spec()
     }
 }
 
 fn offer(currency: Currency) -> Offer {
-    Offer {
-        provider: "runpod".into(),
-        region: String::new(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
-        price_per_hour: Money::new(3_600_000, currency),
-        stock: Stock::High,
-        seen_at: AT,
-    }
+    Offer { price_per_hour: Money::new(3_600_000, currency), seen_at: AT, ..samples::offer() }
 }
 
 async fn submit(

@@ -18,9 +18,10 @@ use axum::{
     routing::post,
 };
 use domain::{
-    AttemptId, Currency, JobId, Money, Principal, Role, UserId,
-    job::{Attempt, Event, GpuNeed, Job, Priority, Retry, RunnerState, Spec, Spot, Strategy},
-    placement::{Offer, Stock},
+    AttemptId, JobId, Principal, Role, UserId,
+    job::{Attempt, Event, Job, Retry, RunnerState, Spec},
+    placement::Offer,
+    samples,
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Config, Platform, RandomIds};
@@ -267,48 +268,16 @@ pub(crate) fn field(messages: &[Value], name: &str) -> Vec<Value> {
 fn spec() -> Spec {
     Spec {
         name: "train".into(),
-        description: None,
-        image: "python:3.12".into(),
         command: vec!["python".into(), "train.py".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
-        spot: Spot::Never,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
         timeout_seconds: 3_600,
         queue_timeout_seconds: 600,
         retry: Retry { max_attempts: 1, on: Vec::new(), exit_codes: Vec::new(), backoff_seconds: 0 },
-        priority: Priority::Normal,
-        tags: BTreeMap::new(),
-        metadata: BTreeMap::new(),
+        ..samples::spec()
     }
 }
 
 fn offer() -> Offer {
-    Offer {
-        provider: "runpod".into(),
-        region: String::new(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
-        price_per_hour: Money::new(440_000, Currency::Usd),
-        stock: Stock::High,
-        seen_at: START,
-    }
+    Offer { seen_at: START, ..samples::offer() }
 }
 
 /// An event of the WebSocket API.

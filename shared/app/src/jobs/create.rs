@@ -223,12 +223,11 @@ impl Jobs {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use std::collections::BTreeMap;
 
     use domain::{
-        AttemptId, Currency, JobId, Money, UserId,
-        job::{Attempt, GpuNeed, Job, Priority, Retry, Spec, Spot, Strategy},
-        placement::{Offer, Stock},
+        AttemptId, JobId, UserId,
+        job::{Attempt, Job, Spec},
+        samples,
     };
     use jiff::Timestamp;
     use uuid::Uuid;
@@ -236,30 +235,9 @@ pub(crate) mod samples {
     pub(crate) fn job() -> Job {
         let spec = Spec {
             name: "sample".into(),
-            description: None,
             image: "python".into(),
             command: vec!["python".into()],
-            env: BTreeMap::default(),
-            secret_env: BTreeMap::default(),
-            secrets: BTreeMap::default(),
-            gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-            cpus: None,
-            memory_gib: None,
-            disk_gib: 20,
-            spot: Spot::Never,
-            max_price_per_hour: None,
-            max_cost: None,
-            strategy: Strategy::Cost,
-            preferred_providers: Vec::new(),
-            forbidden_providers: Vec::new(),
-            preferred_regions: Vec::new(),
-            forbidden_regions: Vec::new(),
-            timeout_seconds: 60,
-            queue_timeout_seconds: 60,
-            retry: Retry::default(),
-            priority: Priority::Normal,
-            tags: BTreeMap::default(),
-            metadata: BTreeMap::default(),
+            ..samples::spec()
         };
         let owner = UserId::new(Uuid::from_u128(1));
         Job::submit(JobId::new(Uuid::from_u128(2)), owner, spec, true, None, Timestamp::UNIX_EPOCH).0
@@ -267,20 +245,7 @@ pub(crate) mod samples {
 
     pub(crate) fn attempt() -> Attempt {
         let job = job();
-        let offer = Offer {
-            provider: "runpod".into(),
-            region: String::new(),
-            gpu: "RTX 4090".into(),
-            instance_type: "NVIDIA GeForce RTX 4090".into(),
-            gpu_count: 1,
-            gpu_memory_gib: 24,
-            cpus: None,
-            memory_gib: None,
-            spot: false,
-            price_per_hour: Money::new(440_000, Currency::Usd),
-            stock: Stock::High,
-            seen_at: Timestamp::UNIX_EPOCH,
-        };
+        let offer = samples::offer();
         let id = AttemptId::new(Uuid::from_u128(3));
         Attempt::intend(id, job.id, job.owner, 1, offer, Timestamp::UNIX_EPOCH)
     }

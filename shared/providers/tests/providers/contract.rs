@@ -9,6 +9,7 @@ use domain::{
     job::Handle,
     placement::{Offer, Stock},
 };
+use serde_json::{Value, json};
 
 use crate::values::{attempt, launch};
 
@@ -44,6 +45,24 @@ pub(crate) enum Fault {
     BootFails,
 }
 
+impl Fault {
+    /// The fault as the simulations' control API takes it.
+    pub(crate) fn plan(self, operation: &str) -> Value {
+        let mut plan = match self {
+            Self::ReplyLost => json!({"mode": "drop_after"}),
+            Self::DoneWithNonsense => json!({"mode": "nonsense_after"}),
+            Self::Nonsense => json!({"mode": "nonsense"}),
+            Self::Dropped => json!({"mode": "drop_before"}),
+            Self::OutOfOrder => json!({"mode": "fail_before", "status": 503}),
+            Self::Throttled(seconds) => json!({"mode": "throttle", "retry_after_s": seconds}),
+            Self::BootHangs => json!({"mode": "boot_hang"}),
+            Self::BootFails => json!({"mode": "boot_fail"}),
+        };
+        plan["operation"] = json!(operation);
+        plan
+    }
+}
+
 /// A simulated cloud.
 #[async_trait]
 pub(crate) trait Cloud: Sized + Send + Sync {
@@ -75,8 +94,26 @@ pub(crate) trait Cloud: Sized + Send + Sync {
     async fn live(&self) -> u64;
 }
 
-/// The tests of one cloud.
+/// The tests of one cloud: every case, so that no cloud leaves one out.
 macro_rules! contract {
+    ($cloud:ty) => {
+        crate::contract::contract! { $cloud:
+            offers_are_sound
+            an_instance_lives_and_dies
+            a_lost_reply_is_found_again
+            a_launch_that_was_not_done_is_not_found
+            each_state_is_seen
+            terminating_again_says_that_it_is_gone
+            a_lost_termination_can_be_repeated
+            the_list_is_ours_and_complete
+            an_empty_shelf_is_no_capacity
+            an_empty_account_is_a_quota
+            a_throttled_call_says_how_long
+            a_wrong_key_is_told
+            nonsense_is_never_a_success
+            the_log_is_what_the_container_wrote
+        }
+    };
     ($cloud:ty: $($case:ident)*) => {
         $(
             #[tokio::test]

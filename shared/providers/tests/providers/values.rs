@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use app::ports::{Clock, Launch};
 use domain::{
     AttemptId,
-    job::{GpuNeed, Handle, Priority, Retry, Spec, Spot, Strategy},
+    job::{Handle, Spec, Spot},
     money::{Currency, Money},
-    placement::{Offer, Stock},
+    placement::Offer,
+    samples,
 };
 use jiff::Timestamp;
 use providers::{ApiKey, runpod};
@@ -45,48 +46,19 @@ pub(crate) fn usd(micros: i64) -> Money {
 /// What the recorded create calls ask for.
 pub(crate) fn offer() -> Offer {
     Offer {
-        provider: "runpod".into(),
         region: "EU-RO-1".into(),
-        gpu: "RTX 4090".into(),
-        instance_type: "NVIDIA GeForce RTX 4090".into(),
-        gpu_count: 1,
-        gpu_memory_gib: 24,
-        cpus: None,
-        memory_gib: None,
-        spot: false,
         price_per_hour: usd(440_000),
-        stock: Stock::High,
         seen_at: SEEN.parse().unwrap(),
+        ..samples::offer()
     }
 }
 
 pub(crate) fn launch(number: u128, offer: Offer) -> Launch {
     let spec = Spec {
         name: "a job".into(),
-        description: None,
         image: "docker.io/library/busybox:1.36".into(),
-        command: vec!["true".into()],
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        gpu: GpuNeed { model: None, count: 1, memory_gib: None },
-        cpus: None,
-        memory_gib: None,
-        disk_gib: 20,
         spot: Spot::Prefer,
-        max_price_per_hour: None,
-        max_cost: None,
-        strategy: Strategy::Cost,
-        preferred_providers: Vec::new(),
-        forbidden_providers: Vec::new(),
-        preferred_regions: Vec::new(),
-        forbidden_regions: Vec::new(),
-        timeout_seconds: 60,
-        queue_timeout_seconds: 60,
-        retry: Retry::default(),
-        priority: Priority::Normal,
-        tags: BTreeMap::new(),
-        metadata: BTreeMap::new(),
+        ..samples::spec()
     };
     Launch {
         attempt: attempt(number),

@@ -88,18 +88,7 @@ impl Cloud for Tke {
             Call::Terminate => "jobs.delete",
             Call::Offers => "DescribeZoneInstanceConfigInfos",
         };
-        let mut plan = match fault {
-            Fault::ReplyLost => json!({"mode": "drop_after"}),
-            Fault::DoneWithNonsense => json!({"mode": "nonsense_after"}),
-            Fault::Nonsense => json!({"mode": "nonsense"}),
-            Fault::Dropped => json!({"mode": "drop_before"}),
-            Fault::OutOfOrder => json!({"mode": "fail_before", "status": 503}),
-            Fault::Throttled(seconds) => json!({"mode": "throttle", "retry_after_s": seconds}),
-            Fault::BootHangs => json!({"mode": "boot_hang"}),
-            Fault::BootFails => json!({"mode": "boot_fail"}),
-        };
-        plan["operation"] = json!(operation);
-        self.control("faults", plan).await;
+        self.control("faults", fault.plan(operation)).await;
     }
 
     async fn sell_out(&self) {
@@ -158,22 +147,7 @@ impl Cloud for Tke {
     }
 }
 
-contract::contract! { Tke:
-    offers_are_sound
-    an_instance_lives_and_dies
-    a_lost_reply_is_found_again
-    a_launch_that_was_not_done_is_not_found
-    each_state_is_seen
-    terminating_again_says_that_it_is_gone
-    a_lost_termination_can_be_repeated
-    the_list_is_ours_and_complete
-    an_empty_shelf_is_no_capacity
-    an_empty_account_is_a_quota
-    a_throttled_call_says_how_long
-    a_wrong_key_is_told
-    nonsense_is_never_a_success
-    the_log_is_what_the_container_wrote
-}
+contract::contract! { Tke }
 
 async fn offer(tke: &Tke, spot: bool) -> domain::placement::Offer {
     let offers = tke.provider().offers().await.unwrap();
