@@ -1,7 +1,7 @@
 //! The platform on a table of its own, and a stand-in for API Gateway's side of the connections.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-#[path = "../../../../shared/dynamodb/tests/support/mod.rs"]
+#[path = "../../../../shared/dynamodb/tests/store/support/mod.rs"]
 mod table;
 
 use std::{

@@ -1,13 +1,11 @@
 //! What any store of connections must do.
 
-mod support;
-
 use app::ports::{Connection, ConnectionStore, StoreError, Ticket, Topic};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{JobId, Principal, Role, UserId};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use support::{TABLE, Table};
+use crate::support::{TABLE, Table};
 use uuid::Uuid;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;

@@ -1,7 +1,5 @@
 //! The market over the real store: what is remembered, what is refreshed by whom, what was measured.
 
-mod support;
-
 use std::fmt::Write as _;
 
 use std::{
@@ -28,7 +26,7 @@ use domain::{
     samples,
 };
 use jiff::{SignedDuration, Timestamp};
-use support::{TABLE, Table};
+use crate::support::{TABLE, Table};
 
 /// 2026-11-24T00:00:00Z.
 const AT: Timestamp = Timestamp::constant(1_795_478_400, 0);

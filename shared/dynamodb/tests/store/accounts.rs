@@ -1,7 +1,5 @@
 //! What any store of accounts must do.
 
-mod support;
-
 use app::ports::{AccountStore, StoreError};
 use domain::{
     ApiKeyId, Role, SessionId, UserId,
@@ -9,7 +7,7 @@ use domain::{
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use support::Table;
+use crate::support::Table;
 use uuid::Uuid;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;

@@ -1,7 +1,5 @@
 //! Quotas, spend, the ledger, running attempts and alerts.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use app::ports::{
@@ -18,7 +16,7 @@ use domain::{
 };
 use dynamodb::Store;
 use jiff::{SignedDuration, Timestamp};
-use support::Table;
+use crate::support::Table;
 use uuid::Uuid;
 
 /// 2026-11-24.

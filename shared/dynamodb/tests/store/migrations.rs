@@ -1,7 +1,5 @@
 //! Migrations: once, in order, by one at a time, and never backwards.
 
-mod support;
-
 use app::ports::StoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynamodb::{
@@ -10,7 +8,7 @@ use dynamodb::{
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use support::{TABLE, Table};
+use crate::support::{TABLE, Table};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -1,7 +1,5 @@
 //! What any store of jobs, attempts and runners must do.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use app::ports::{
@@ -19,7 +17,7 @@ use domain::{
 use dynamodb::Store;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use support::Table;
+use crate::support::Table;
 use uuid::Uuid;
 
 /// 2026-11-24, on the millisecond.
@@ -303,7 +301,7 @@ async fn what_a_command_with_secrets_says_is_not_kept_unmasked() {
     let table = Table::new().await;
     let store = &table.store;
     let (_, attempt) = provisioned(store).await;
-    let mark = table.client.update_item().table_name(support::TABLE);
+    let mark = table.client.update_item().table_name(crate::support::TABLE);
     let mark = mark.set_key(Some(dynamodb::item::key(dynamodb::keys::runner(attempt.id))));
     let mark = mark.update_expression("SET masked = :yes");
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
@@ -345,7 +343,7 @@ async fn a_table_that_cannot_be_reached_is_busy() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("a bound port"));
     drop(listener);
-    let store = Store::new(aws::Environment::at(url).dynamodb(), support::TABLE);
+    let store = Store::new(aws::Environment::at(url).dynamodb(), crate::support::TABLE);
     let failed = store.job(job_id(1)).await.expect_err("nobody listens");
     assert!(matches!(failed, StoreError::Busy(_)), "{failed:?}");
 }
@@ -366,7 +364,7 @@ async fn a_deleted_job_leaves_no_row() {
     job.version += 1;
     store.delete(&job).await.expect("deleted");
     store.delete(&job).await.expect("harmless");
-    let left = table.client.scan().table_name(support::TABLE).send().await.expect("read");
+    let left = table.client.scan().table_name(crate::support::TABLE).send().await.expect("read");
     let keys: Vec<_> = left.items().iter().filter_map(|item| item["pk"].as_s().ok()).collect();
     assert_eq!(keys, [&format!("OWNER#{}", owner())], "only the counts are left");
     let counts = store.counts(owner()).await.expect("read");
