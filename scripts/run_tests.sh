@@ -42,7 +42,8 @@ step "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 step "tests"
-cargo build --workspace --quiet
+# With the tests in one go: alone, the functions would be built with other features of what they share, all of it twice.
+cargo build --workspace --all-targets --quiet
 cargo nextest run --workspace --no-fail-fast 2>&1 | tee target/tests.txt
 
 step "dashboard"

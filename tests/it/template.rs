@@ -40,4 +40,5 @@ fn a_deployment_runs_the_steps_of_its_code() {
 #[test]
 fn the_state_machine_is_valid_to_the_schema() {
     check("node/node_modules/.bin/asl-validator", &["--json-path", "statemachines/job.asl.json"]);
+    check("node/node_modules/.bin/asl-validator", &["--json-path", "statemachines/run.asl.json"]);
 }

@@ -180,7 +180,7 @@ impl Socket<'_> {
         let topics = self.realtime.subscriptions(connection).await?;
         let job = |topic: &Topic| match topic {
             Topic::Job(id) => Some(*id),
-            Topic::Owner(_) => None,
+            Topic::Run(_) | Topic::Owner(_) => None,
         };
         Ok(vec![Message::ConnectionStatus(ConnectionStatus {
             id,

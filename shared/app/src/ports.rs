@@ -1,13 +1,16 @@
 //! Every trait that the use cases need of the world outside.
 
 mod accounts;
+mod calls;
 mod jobs;
 mod market;
 mod money;
 mod provider;
 mod realtime;
 mod runners;
+mod runs;
 mod secrets;
+mod workflows;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,13 +18,21 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use accounts::AccountStore;
+pub use calls::{Call, CallFor, CallState, CallStore, Endpoint, EndpointStore, Try, pauses};
 pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
 pub use market::{Catalogue, Failed, Measurements, Queue, Shelf, Trouble};
 pub use money::{Alert, MoneyStore, PlatformBudget, Span};
 pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
 pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};
 pub use runners::{Heard, LogChunk, LogPage, MetricsRow, Report, RunnerStore};
+pub use runs::{
+    CachedResult, Closed, GateRow, MapEnds, NewRun, NodeKey, RunCommit, RunCounts, RunFilter, RunStore, is_of,
+};
 pub use secrets::{SecretStore, UserSecret};
+pub use workflows::{
+    DefinitionText, Params, ScheduleRow, ScheduleStore, Sharing, VersionRow, WorkflowFilter, WorkflowRow,
+    WorkflowStore,
+};
 
 /// The time of day.
 pub trait Clock: Send + Sync {
@@ -76,10 +87,14 @@ pub enum WorkflowError {
 pub trait Workflows: Send + Sync {
     /// Starts an execution of the job machine under a name that makes a repeat harmless.
     async fn start_job(&self, name: &str, input: &Value) -> Result<(), WorkflowError>;
+    /// Starts an execution of the run machine, likewise.
+    async fn start_run(&self, name: &str, input: &Value) -> Result<(), WorkflowError>;
     /// Ends the wait behind `token`.
     async fn succeed(&self, token: &str, output: &Value) -> Result<(), WorkflowError>;
     /// Tells the wait behind `token` that its runner lives.
     async fn heartbeat(&self, token: &str) -> Result<(), WorkflowError>;
     /// Whether an execution of that name is running; `None` where there never was one.
     async fn is_running(&self, name: &str) -> Result<Option<bool>, WorkflowError>;
+    /// As [`Self::is_running`], of the run machine.
+    async fn is_run_running(&self, name: &str) -> Result<Option<bool>, WorkflowError>;
 }

@@ -198,7 +198,7 @@ impl Realtime {
         let topics = self.connections.subscriptions(&connection.id).await?;
         let jobs = topics.into_iter().filter_map(|topic| match topic {
             Topic::Job(id) => Some(id),
-            Topic::Owner(_) => None,
+            Topic::Run(_) | Topic::Owner(_) => None,
         });
         let looks = stream::iter(jobs).map(async |id| {
             let Some(job) = self.jobs.job(id).await? else { return Ok(None) };

@@ -11,25 +11,47 @@ use serde_json::Value;
 
 use crate::Environment;
 
-/// The job machine.
+/// The job machine and the run machine.
 #[derive(Clone, Debug)]
 pub struct StepFunctions {
     client: Client,
     job_machine: String,
+    run_machine: String,
 }
 
 impl StepFunctions {
-    /// The machine whose ARN is `job_machine`.
-    pub fn new(environment: &Environment, job_machine: impl Into<String>) -> Self {
-        Self { client: environment.sfn(), job_machine: job_machine.into() }
+    /// The machines with these ARNs.
+    pub fn new(
+        environment: &Environment,
+        job_machine: impl Into<String>,
+        run_machine: impl Into<String>,
+    ) -> Self {
+        Self { client: environment.sfn(), job_machine: job_machine.into(), run_machine: run_machine.into() }
+    }
+
+    async fn start(&self, machine: &str, name: &str, input: &Value) -> Result<(), WorkflowError> {
+        let start = self.client.start_execution().state_machine_arn(machine).name(name);
+        start.input(input.to_string()).send().await.map(drop).map_err(failure)
+    }
+
+    async fn describe(&self, machine: &str, name: &str) -> Result<Option<bool>, WorkflowError> {
+        let arn = execution_arn(machine, name);
+        match self.client.describe_execution().execution_arn(arn).send().await {
+            Ok(execution) => Ok(Some(*execution.status() == ExecutionStatus::Running)),
+            Err(error) if code(&error) == Some("ExecutionDoesNotExist") => Ok(None),
+            Err(error) => Err(failure(error)),
+        }
     }
 }
 
 #[async_trait]
 impl Workflows for StepFunctions {
     async fn start_job(&self, name: &str, input: &Value) -> Result<(), WorkflowError> {
-        let start = self.client.start_execution().state_machine_arn(&self.job_machine).name(name);
-        start.input(input.to_string()).send().await.map(drop).map_err(failure)
+        self.start(&self.job_machine, name, input).await
+    }
+
+    async fn start_run(&self, name: &str, input: &Value) -> Result<(), WorkflowError> {
+        self.start(&self.run_machine, name, input).await
     }
 
     async fn succeed(&self, token: &str, output: &Value) -> Result<(), WorkflowError> {
@@ -42,12 +64,11 @@ impl Workflows for StepFunctions {
     }
 
     async fn is_running(&self, name: &str) -> Result<Option<bool>, WorkflowError> {
-        let arn = execution_arn(&self.job_machine, name);
-        match self.client.describe_execution().execution_arn(arn).send().await {
-            Ok(execution) => Ok(Some(*execution.status() == ExecutionStatus::Running)),
-            Err(error) if code(&error) == Some("ExecutionDoesNotExist") => Ok(None),
-            Err(error) => Err(failure(error)),
-        }
+        self.describe(&self.job_machine, name).await
+    }
+
+    async fn is_run_running(&self, name: &str) -> Result<Option<bool>, WorkflowError> {
+        self.describe(&self.run_machine, name).await
     }
 }
 

@@ -83,6 +83,16 @@ id!(/// A submitted job.
     JobId, "job");
 id!(/// One try of a job on one instance. It is also the client token of the create call and the instance's name.
     AttemptId, "att");
+id!(/// A workflow, whatever its version.
+    WorkflowId, "wfl");
+id!(/// One execution of a workflow.
+    RunId, "run");
+id!(/// A schedule of a workflow.
+    ScheduleId, "sch");
+id!(/// Where notifications are sent.
+    EndpointId, "whk");
+id!(/// One message to somebody else's server, however often it is tried.
+    CallId, "msg");
 id!(/// An API key's public half.
     ApiKeyId, "key");
 id!(/// A chain of refresh tokens that began with one sign-in.

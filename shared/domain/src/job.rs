@@ -12,7 +12,7 @@ pub use attempt::{
     Attempt, Begun, Exit, ExitReason, Handle, Outcome, RunnerState, RunnerWord, Seam, Waiting,
 };
 pub use event::{Event, EventKind};
-pub use lifecycle::{Cancel, DEADLINE_GRACE, Edit, IllegalTransition, Job, Progress, Status};
+pub use lifecycle::{Cancel, DEADLINE_GRACE, Edit, IllegalTransition, Job, NodeRef, Progress, Status};
 pub use queue::in_order;
 pub use retry::{Retry, RetryOn};
 pub use spec::{

@@ -17,5 +17,7 @@ pub mod secret;
 pub mod workflow;
 
 pub use access::{Principal, Role};
-pub use id::{ApiKeyId, AttemptId, JobId, SessionId, UserId};
+pub use id::{
+    ApiKeyId, AttemptId, CallId, EndpointId, JobId, RunId, ScheduleId, SessionId, UserId, WorkflowId,
+};
 pub use money::{Currency, Money, Rates};

@@ -25,7 +25,7 @@
 //! | throttle | `THROTTLE#what#end` | `THROTTLE` | | |
 //! | ticket | `TICKET#digest` | `TICKET` | | |
 //! | connection | `CONNECTION#id` | `CONNECTION` | | |
-//! | subscription | `TOPIC#job or user` | `CONNECTION#id` | | |
+//! | subscription | `TOPIC#job, run or user` | `CONNECTION#id` | | |
 //! | catalogue | `CATALOG#provider` | `CATALOG` | | |
 //! | more of a catalogue | `CATALOG#provider` | `PART#time#001` | | |
 //! | offer that was refused | `CATALOG#provider` | `SOLD#region#type#count#spot` | | |
@@ -263,11 +263,16 @@ pub fn subscription(of: Topic, connection: &str) -> (String, String) {
 pub fn topic(topic: Topic) -> String {
     match topic {
         Topic::Job(job) => job.to_string(),
+        Topic::Run(run) => run.to_string(),
         Topic::Owner(owner) => owner.to_string(),
     }
 }
 
 /// The topic of that name.
 pub fn parse_topic(name: &str) -> Option<Topic> {
-    name.parse().map(Topic::Job).or_else(|_| name.parse().map(Topic::Owner)).ok()
+    name.parse()
+        .map(Topic::Job)
+        .or_else(|_| name.parse().map(Topic::Run))
+        .or_else(|_| name.parse().map(Topic::Owner))
+        .ok()
 }

@@ -12,6 +12,8 @@ pub struct Config {
     pub table: String,
     /// `JOB_MACHINE_ARN`
     pub job_machine: String,
+    /// `RUN_MACHINE_ARN`
+    pub run_machine: String,
     /// `API_URL`: public base of the HTTP API, without a slash at its end. Also the issuer of our tokens.
     pub api_url: String,
     /// `WEBSOCKET_URL`: where clients connect, with their ticket in the query.
@@ -98,6 +100,7 @@ impl Config {
         let config = Self {
             table: reader.required("TABLE_NAME"),
             job_machine: reader.required("JOB_MACHINE_ARN"),
+            run_machine: reader.required("RUN_MACHINE_ARN"),
             api_url: reader.url("API_URL"),
             websocket_url: reader.url("WEBSOCKET_URL"),
             websocket_endpoint: reader.url("WEBSOCKET_ENDPOINT"),
@@ -188,6 +191,7 @@ mod tests {
         let base = [
             ("TABLE_NAME", "gpu-dev"),
             ("JOB_MACHINE_ARN", "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-dev-job"),
+            ("RUN_MACHINE_ARN", "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-dev-run"),
             ("API_URL", "http://127.0.0.1:8080/"),
             ("WEBSOCKET_URL", "ws://127.0.0.1:8080/ws"),
             ("WEBSOCKET_ENDPOINT", "http://127.0.0.1:8081/live"),

@@ -101,7 +101,10 @@ impl Platform {
     }
 
     pub fn workflows(&self) -> Arc<dyn Workflows> {
-        let make = || Arc::new(StepFunctions::new(&self.0.environment, &self.0.config.job_machine)) as _;
+        let config = &self.0.config;
+        let make = || {
+            Arc::new(StepFunctions::new(&self.0.environment, &config.job_machine, &config.run_machine)) as _
+        };
         self.0.workflows.get_or_init(make).clone()
     }
 

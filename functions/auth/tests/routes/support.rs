@@ -164,6 +164,7 @@ impl App {
             let value = match name {
                 "TABLE_NAME" => TABLE,
                 "JOB_MACHINE_ARN" => "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-job",
+                "RUN_MACHINE_ARN" => "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-run",
                 "API_URL" => "https://api.example.com",
                 "WEBSOCKET_URL" => "wss://ws.example.com",
                 "WEBSOCKET_ENDPOINT" => "https://ws.example.com/live",

@@ -170,6 +170,9 @@ impl World {
                 "JOB_MACHINE_ARN" => {
                     "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-job".to_owned()
                 }
+                "RUN_MACHINE_ARN" => {
+                    "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-run".to_owned()
+                }
                 "API_URL" => "http://127.0.0.1:8080".to_owned(),
                 "WEBSOCKET_URL" => "ws://127.0.0.1:8080/ws".to_owned(),
                 "WEBSOCKET_ENDPOINT" => endpoint.clone(),

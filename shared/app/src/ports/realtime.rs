@@ -1,7 +1,7 @@
 //! WebSocket connections and what they want to hear.
 
 use async_trait::async_trait;
-use domain::{JobId, Principal, UserId};
+use domain::{JobId, Principal, RunId, UserId};
 use jiff::Timestamp;
 
 use super::StoreError;
@@ -11,7 +11,9 @@ use super::StoreError;
 pub enum Topic {
     /// One job.
     Job(JobId),
-    /// Every job of one owner.
+    /// One run of a workflow, with all of its nodes.
+    Run(RunId),
+    /// Every job and every run of one owner.
     Owner(UserId),
 }
 

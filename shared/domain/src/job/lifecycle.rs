@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attempt, Event, EventKind, Exit, Outcome, Priority, Spec};
 use crate::{
-    id::{JobId, UserId},
+    id::{JobId, RunId, UserId},
     money::Money,
     placement::Offer,
 };
@@ -161,6 +161,25 @@ pub struct Job {
     pub lost_millis: i64,
     /// The job that this one repeats.
     pub restart_of: Option<JobId>,
+    /// The node of a workflow's run that this is a try of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeRef>,
+}
+
+/// One try of a node of a workflow's run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRef {
+    pub run: RunId,
+    /// The number of the node's step in the plan.
+    pub step: u32,
+    /// Which item of a map, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// Which try of the node, from 1.
+    pub attempt: u32,
+    /// The job's launch waits until then: a node's next try comes after a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// Extra time on top of a job's own timeout before the platform ends it by force: the command's grace after SIGTERM,
@@ -200,6 +219,7 @@ impl Job {
             cost: Vec::new(),
             lost_millis: 0,
             restart_of,
+            node: None,
         };
         if admitted {
             job.admit_at(at);

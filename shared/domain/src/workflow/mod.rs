@@ -14,6 +14,7 @@ mod params;
 mod plan;
 mod read;
 mod resume;
+mod run;
 mod schedule;
 mod scope;
 mod template;
@@ -30,6 +31,10 @@ pub use outcome::{Counts, IllegalChange, NodeStatus, RunStatus, Stop};
 pub use plan::{Ancestors, Edge, Plan, Step, Text};
 pub use read::Format;
 pub use resume::{Because, Fate, changed};
+pub use run::{
+    CachedFrom, EndedRun, Head, MapProgress, NodeState, Origin, Run, RunEvent, RunEventKind, StopRequest,
+    Stopped,
+};
 pub use schedule::{CatchUp, Due, Overlap, Schedule, Timetable, Verdict};
 pub use scope::{Scope, Seen};
 pub use template::render;
