@@ -28,10 +28,19 @@ function formatter(locale: string, currency: string, digits: number): Intl.Numbe
   return made
 }
 
+/** Without the zeros that the API's exact amounts end with, as a form shows it. */
+export const shortAmount = (amount: string | undefined): string => amount?.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '') ?? ''
+
 /** Several amounts, one for each currency: they are never added to each other. */
 export function formatAmounts(amounts: readonly Money[], locale: string): string | null {
   const parts = amounts.map((money) => formatMoney(money, locale)).filter((part) => part !== null)
   return parts.length > 0 ? parts.join(' + ') : null
+}
+
+/** Amounts of two currencies on one scale, for an order only: US dollars at the platform's rate. */
+export function comparable(money: Money | null | undefined, cnyPerUsd: number): number {
+  if (!money) return Infinity
+  return money.currency === 'CNY' ? Number(money.amount) / cnyPerUsd : Number(money.amount)
 }
 
 /** What a price per hour comes to over a time. */

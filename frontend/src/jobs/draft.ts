@@ -1,5 +1,6 @@
 // The submit form's fields, and their two translations: to the request, and from a request or an earlier job.
 import type { Job, Money, RankOffers, SubmitJob } from '@/api/types'
+import { shortAmount } from '@/format/money'
 
 export type CommandMode = 'script' | 'words'
 
@@ -141,9 +142,6 @@ function names(text: string): Record<string, string> | undefined {
 
 const showNames = (secrets: SubmitJob['secrets']): string => (Array.isArray(secrets) ? secrets.join('\n') : showPairs(secrets))
 
-/** Without the zeros that the API's exact amounts end with. */
-const short = (amount: string | undefined) => amount?.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '') ?? ''
-
 function retry(draft: Draft): SubmitJob['retry'] {
   const first = emptyDraft()
   const same =
@@ -200,9 +198,9 @@ export function fromRequest(request: Partial<SubmitJob>): Draft {
     memory: request.memory_gib ?? undefined,
     disk: request.disk_gib ?? undefined,
     spot: request.spot ?? first.spot,
-    maxPrice: short(request.max_price_per_hour?.amount),
+    maxPrice: shortAmount(request.max_price_per_hour?.amount),
     currency: request.max_price_per_hour?.currency ?? 'USD',
-    maxCost: short(request.max_cost?.amount),
+    maxCost: shortAmount(request.max_cost?.amount),
     costCurrency: request.max_cost?.currency ?? 'USD',
     secretNames: showNames(request.secrets),
     strategy: request.strategy ?? first.strategy,

@@ -25,8 +25,10 @@ export function advance(job: Job, { seq, at, status, event }: JobEvent): Job {
       return { ...next, progress: null }
     case 'ended':
       return { ...next, ended_at: at, exit: event.exit, reason: event.reason }
-    case 'instance_created':
     case 'launch_refused':
+      // The number is free again: an offer that was never served is no try of the command
+      return { ...next, attempt: event.attempt - 1, price_per_hour: null }
+    case 'instance_created':
     case 'waiting_for_capacity':
     case 'edited':
       return next

@@ -6,6 +6,7 @@ import type { components } from './messages'
 
 export type Message = components['schemas']['Message']
 export type Progress = components['schemas']['ProgressFigures']
+export type BudgetAlert = components['schemas']['BudgetAlert']
 
 export interface Tracked {
   /** Null while only its events are known. */
@@ -25,6 +26,8 @@ export interface LiveState {
   behind: ReadonlySet<string>
   /** Jobs that were heard of for the first time. */
   unknown: ReadonlySet<string>
+  /** What was said of monthly budgets, each level of a month once. */
+  alerts: readonly BudgetAlert[]
 }
 
 export type Input =
@@ -34,12 +37,13 @@ export type Input =
   | { type: 'forget'; jobId: string }
   | { type: 'seen'; jobIds: readonly string[] }
 
-export const empty: LiveState = { jobs: new Map(), behind: new Set(), unknown: new Set() }
+export const empty: LiveState = { jobs: new Map(), behind: new Set(), unknown: new Set(), alerts: [] }
 
 interface Draft {
   jobs: Map<string, Tracked>
   behind: Set<string>
   unknown: Set<string>
+  alerts: readonly BudgetAlert[]
 }
 
 /** Applies inputs in their order. The state is copied once for all of them, so 500 events a second cost little. */
@@ -49,6 +53,7 @@ export function reduce(state: LiveState, inputs: readonly Input[]): LiveState {
     jobs: new Map(state.jobs),
     behind: new Set(state.behind),
     unknown: new Set(state.unknown),
+    alerts: state.alerts,
   }
   for (const input of inputs) apply(draft, input)
   return draft
@@ -83,6 +88,8 @@ function hear(draft: Draft, message: Message): void {
       return
     case 'progress':
       return progress(draft, message)
+    case 'budget':
+      return alert(draft, message)
     case 'gap':
       if (draft.jobs.has(message.job_id)) draft.behind.add(message.job_id)
       return
@@ -92,6 +99,11 @@ function hear(draft: Draft, message: Message): void {
     case 'subscribed':
       if (message.job_id !== null && message.seq !== null) notice(draft, message.job_id, message.seq)
   }
+}
+
+function alert(draft: Draft, { month, level, at, used, budget }: BudgetAlert): void {
+  if (draft.alerts.some((known) => known.month === month && known.level === level)) return
+  draft.alerts = [...draft.alerts, { month, level, at, used, budget }]
 }
 
 /** The server is at `seq`: what we have not heard up to there was lost. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import { admin, call, open, register, shots, startBrowser, startStack, tokenOf } from './stack.mjs'
+import { admin, call, open, register, shots, signIn, startBrowser, startStack, tokenOf } from './stack.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 let stack
@@ -35,6 +35,7 @@ const pages = () => ({
   'submit-clone': `/jobs/new?clone=${job}`,
   'job-log': `/jobs/${job}`,
   'job-timeline': `/jobs/${job}?tab=timeline`,
+  'job-placement': `/jobs/${job}?tab=placement`,
   'job-gpu': `/jobs/${job}?tab=gpu`,
   'job-attempts': `/jobs/${job}?tab=attempts`,
   'job-spec': `/jobs/${job}?tab=spec`,
@@ -47,6 +48,10 @@ const pages = () => ({
   password: '/settings?tab=password',
   taste: '/settings?tab=taste',
   admin: '/admin',
+  'admin-budget': '/admin?tab=budget',
+  'admin-scheduling': '/admin?tab=scheduling',
+  providers: '/gpus?tab=providers',
+  'offers-grouped': '/gpus?tab=offers&group=region',
   'not-found': '/nowhere',
 })
 
@@ -55,11 +60,7 @@ async function signedIn(options, taste) {
   await page.context().addInitScript((values) => {
     for (const [key, value] of Object.entries(values)) localStorage.setItem(key, value)
   }, taste)
-  await page.goto('/signin')
-  await page.fill('#email', admin)
-  await page.fill('#password', 'fake-password-1')
-  await page.click('button[type=submit]')
-  await page.waitForSelector('[data-test=connection][data-state=live]')
+  await signIn(page, admin)
   return page
 }
 

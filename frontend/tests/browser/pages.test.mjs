@@ -1,11 +1,19 @@
 // What a person does, in a real browser against the real stack. `npm run browser`, after `npm run build`.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
-import { admin, call, open, register, shots, startBrowser, startStack, status, submitHere, tokenOf } from './stack.mjs'
+import { admin, call, open, password, register, shots, signIn, startBrowser, startStack, status, submitHere, tokenOf } from './stack.mjs'
 
 let stack
 let browser
 let page
+let made = false
+
+/** The first administrator's account, made once. */
+async function makeAdmin() {
+  if (!made) await call(stack.api, '/v1/auth/register', { method: 'POST', body: { email: admin, password } })
+  made = true
+  return admin
+}
 
 before(async () => {
   stack = await startStack()
@@ -90,11 +98,15 @@ test('names, tags, logs and reasons are text, whatever is in them', async () => 
     token,
     body: { name: evil, description: evil, image: 'busybox', command: ['echo', evil], env: { A: evil }, tags: { note: evil }, metadata: { evil } },
   })
-  for (const path of ['/jobs', '/', page.url()]) {
+  const here = page.url()
+  await call(stack.api, '/v1/me', { method: 'PATCH', token, body: { first_name: evil, organization: evil } })
+  await call(stack.api, '/v1/me/api-keys', { method: 'POST', token, body: { name: '<img src=x onerror=alert(1)>' } })
+  const paths = ['/jobs', '/', '/costs', here, `${here}?tab=timeline`, `${here}?tab=attempts`, `${here}?tab=spec`, `${here}?tab=placement`, `/jobs/new?clone=${here.split('/').at(-1)}`, '/settings', '/settings?tab=keys', `/jobs?name=${encodeURIComponent(evil)}`]
+  for (const path of paths) {
     await page.goto(path)
-    await page.waitForFunction((text) => document.body.textContent.includes(text), evil)
+    await page.waitForFunction(() => [document.body.textContent, ...[...document.querySelectorAll('input, textarea')].map(({ value }) => value)].join(' ').includes('<img src=x onerror=alert(1)>'))
     await page.waitForTimeout(200)
-    assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0)
+    assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0, path)
   }
 })
 
@@ -138,18 +150,18 @@ test('a connection that is cut is resumed, with every line and every event once'
     sockets.push({ route, server })
   })
   await register(page)
-  await submitHere(page, 'for n in 1 2 3 4 5 6 7 8 9; do echo "line $n"; sleep 1; done')
+  await submitHere(page, 'for n in $(seq 1 16); do echo "line $n"; sleep 1; done')
   await status(page, 'running')
   await page.context().setOffline(true)
   for (const { route } of sockets) await route.close()
   await page.waitForSelector('[data-test=connection]:not([data-state=live])')
-  await page.waitForTimeout(4000)
+  await page.waitForTimeout(10_000)
   await shot('job-reconnecting')
   await page.context().setOffline(false)
   await page.waitForSelector('[data-test=connection][data-state=live]', { timeout: 40_000 })
   await status(page, 'succeeded')
-  await page.waitForFunction(() => document.querySelector('[data-test=log]')?.textContent.includes('line 9'))
-  assert.equal(await lines(), Array.from({ length: 9 }, (_, index) => `line ${index + 1}`).join('\n'))
+  await page.waitForFunction(() => document.querySelector('[data-test=log]')?.textContent.includes('line 16'))
+  assert.equal(await lines(), Array.from({ length: 16 }, (_, index) => `line ${index + 1}`).join('\n'))
   await page.click('#tab-timeline')
   const events = await page.locator('[data-test=timeline] strong').allTextContents()
   assert.deepEqual(events, ['Submitted', 'Provisioning', 'Instance created', 'Running', 'Attempt ended', 'Ended'])
@@ -169,9 +181,101 @@ test('where WebSockets are blocked the page polls', async () => {
   assert.equal(await lines(), 'polled\ndone')
 })
 
+test('an offer that is sold out is passed over, and the page shows by which', async () => {
+  page = await open(browser, stack.api)
+  await register(page)
+  // The first one that the ranking would take is sold out without the catalogue saying so
+  await stack.sim('runpod', 'faults', { operation: 'create', mode: 'no_capacity' })
+  await page.goto('/jobs/new')
+  await page.fill('#image', 'busybox')
+  await page.fill('#script', 'echo there; sleep 600')
+  await page.click('summary:has-text("vCPUs"), .el-collapse-item__header')
+  await page.fill('#forbiddenProviders', 'alibaba, tencent')
+  await page.click('[data-test=submit]')
+  await status(page, 'running')
+  await page.click('[data-test=failovers]')
+  await page.waitForSelector('[data-test=placement] [data-became=refused]')
+  assert.equal(await page.locator('[data-test=placement] [data-became=taken]').count(), 1)
+  assert.match(await page.textContent('[data-became=refused] .reason'), /\S/)
+  await page.click('[data-test=rank-now]')
+  await page.waitForSelector('[data-test=placement] [data-test=offers]')
+  await shot('job-placement')
+  await page.click('#tab-timeline')
+  assert.match(await page.textContent('[data-test=timeline]'), /Launch refused/)
+  await page.click('[data-test=cancel]')
+  await page.click('.el-message-box .el-button--primary')
+  await status(page, 'cancelled')
+})
+
+test('an administrator sets what a user may, and the user is told of the budget', async () => {
+  page = await open(browser, stack.api)
+  const email = await register(page)
+  const administrator = await tokenOf(stack.api, await makeAdmin())
+  const boss = await open(browser, stack.api)
+  await signIn(boss, admin)
+  await boss.goto('/admin')
+  const row = boss.locator('tr', { hasText: email })
+  await row.locator('[data-test=edit-quota]').click()
+  await boss.fill('#max-jobs', '0')
+  await boss.click('[data-test=save-quota]')
+  await boss.waitForSelector('#max-jobs-error')
+  await boss.fill('#max-jobs', '3')
+  await boss.fill('#monthly-budget', '0.0001')
+  await boss.click('[data-test=save-quota]')
+  await boss.waitForSelector('[data-test=quota]', { state: 'detached' })
+  assert.match(await row.textContent(), /3as everybody\$0\.0001/)
+  await boss.click('#tab-scheduling')
+  await boss.waitForSelector('[data-test=scheduling] dl')
+  await boss.screenshot({ path: `${shots}/admin-scheduling.png` })
+  assert.deepEqual(boss.trouble, [])
+  await boss.context().close()
+  const { items } = await call(stack.api, '/v1/admin/users?limit=100', { token: administrator })
+  assert.equal(items.find((user) => user.email === email).max_jobs, 3)
+  // One job costs more than that; the next one finds it out, and the alert is pushed
+  await submitHere(page, 'sleep 2')
+  await status(page, 'succeeded')
+  await submitHere(page, 'true')
+  await page.waitForSelector('[data-test=budget-note]')
+  await shot('budget-note')
+})
+
+test('an image that is suggested is taken by a click', async () => {
+  page = await open(browser, stack.api)
+  await register(page)
+  await page.goto('/jobs/new')
+  await page.click('summary')
+  await page.click('[data-test=suggestion] >> nth=0')
+  assert.match(await page.inputValue('#image'), /\//)
+  await page.waitForSelector('[data-test=image-hint]')
+})
+
+test('2,000 jobs in the table: a hundred rows in the page, the last one found by scrolling', async () => {
+  page = await open(browser, stack.api)
+  const email = await register(page)
+  const id = await submitHere(page, 'echo one')
+  const job = await call(stack.api, `/v1/jobs/${id}`, { token: await tokenOf(stack.api, email) })
+  const jobs = Array.from({ length: 2000 }, (_, index) => ({ ...job, id: `job_${String(index).padStart(32, '0')}`, name: `job ${index}` }))
+  await page.route('**/v1/jobs?*', (route) => {
+    const at = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0)
+    return route.fulfill({ json: { items: jobs.slice(at, at + 100), next: at + 100 < jobs.length ? String(at + 100) : null } })
+  })
+  await page.goto('/jobs')
+  await page.waitForSelector('[data-test=job-row]')
+  while (!(await page.getByText('2000 jobs', { exact: true }).count())) {
+    await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
+    await page.waitForFunction(() => window.scrollY + window.innerHeight >= document.body.scrollHeight - 400 || document.querySelector('[data-test=job-row]'))
+  }
+  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
+  await page.getByText('job 1999', { exact: true }).waitFor()
+  const rows = await page.locator('[data-test=job-row]').count()
+  assert.ok(rows > 5 && rows <= 100, `${rows} rows`)
+  await shot('jobs-2000')
+})
+
 test('an administrator sees the users', async () => {
   page = await open(browser, stack.api)
-  await register(page, admin)
+  await makeAdmin()
+  await signIn(page, admin)
   await page.goto('/admin')
   await page.waitForSelector('[data-test=users]')
   assert.match(await page.textContent('[data-test=users]'), /first@example\.com/)

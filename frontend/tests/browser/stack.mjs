@@ -11,12 +11,13 @@ export const shots = resolve(root, 'target/browser')
 export const admin = 'admin@example.com'
 export const password = 'fake-password-1'
 
-export async function startStack(parameters = {}) {
+export async function startStack(parameters = {}, more = []) {
   const program = resolve(root, process.env.GPU_LOCAL ?? 'target/debug/local')
   if (!existsSync(program)) throw new Error(`${program} is missing: scripts/start_backend.sh builds it`)
   const options = ['--port', '0', '--memory', '--functions-dir', dirname(program)]
   options.push('--template', process.env.GPU_TEMPLATE ?? 'infra/template.yaml', '--frontend', 'frontend/dist')
   for (const [name, value] of Object.entries({ FirstAdminEmail: admin, ...parameters })) options.push('--parameter', `${name}=${value}`)
+  options.push(...more)
   const stack = spawn(program, options, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
   const ready = await new Promise((found, failed) => {
     stack.once('exit', (code) => failed(new Error(`the stack ended with ${code}`)))
@@ -25,6 +26,12 @@ export async function startStack(parameters = {}) {
   const ended = new Promise((done) => stack.once('exit', done))
   return {
     ...ready,
+    /** Tells a simulated cloud what to do, or asks what it has. */
+    async sim(cloud, path, body) {
+      const response = await fetch(`${ready.clouds[cloud]}/_sim/${path}`, body ? { method: 'POST', body: JSON.stringify(body) } : {})
+      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+      return response.json()
+    },
     async stop() {
       stack.kill('SIGTERM')
       await ended
@@ -65,6 +72,14 @@ export async function register(page, email = `person-${++people}@example.com`) {
   await page.waitForSelector('[data-test=account]')
   await page.waitForSelector('[data-test=connection][data-state=live]')
   return email
+}
+
+export async function signIn(page, email) {
+  await page.goto('/signin')
+  await page.fill('#email', email)
+  await page.fill('#password', password)
+  await page.click('button[type=submit]')
+  await page.waitForSelector('[data-test=connection][data-state=live]')
 }
 
 /** Calls the API as the page's user. */

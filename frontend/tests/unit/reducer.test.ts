@@ -116,3 +116,20 @@ test('progress of an earlier attempt is not shown', () => {
   expect(reduce(running, [progress(1)]).jobs.get('job_1')?.job?.progress).toBeNull()
   expect(reduce(running, [progress(2)]).jobs.get('job_1')?.job?.progress).toEqual({ fraction: 0.5, text: 'half' })
 })
+
+describe('budget alerts', () => {
+  const alert = (level: 'warning' | 'exceeded', at: string): Input => ({
+    type: 'message',
+    message: { type: 'budget', month: '2026-01', level, at, used: { amount: '9.000000', currency: 'USD' }, budget: { amount: '10.000000', currency: 'USD' } },
+  })
+
+  test('of a month and a level are kept once, in the order in which they came', () => {
+    const state = reduce(empty, [alert('warning', '1'), alert('warning', '2'), alert('exceeded', '3'), alert('warning', '4')])
+    expect(state.alerts.map(({ level, at }) => `${level} ${at}`)).toEqual(['warning 1', 'exceeded 3'])
+  })
+
+  test('that were heard before leave the state as it was', () => {
+    const state = reduce(empty, [alert('warning', '1')])
+    expect(reduce(state, [alert('warning', '2')]).alerts).toBe(state.alerts)
+  })
+})

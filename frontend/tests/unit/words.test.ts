@@ -31,6 +31,29 @@ describe('both languages', () => {
     expect(same).toEqual([])
   })
 
+  test('have a word for every value that the API may give', async () => {
+    const { components } = JSON.parse(await readFile(new URL('../../../functions/jobs/src/openapi.json', import.meta.url), 'utf8'))
+    const enumOf = (name: string): string[] => components.schemas[name].enum
+    const kinds = (name: string, tag: string): string[] => components.schemas[name].oneOf.map((one: { properties: Record<string, { enum: string[] }> }) => one.properties[tag]!.enum[0])
+    const values: Record<string, string[]> = {
+      status: enumOf('Status'),
+      stock: enumOf('Stock'),
+      strategy: enumOf('Strategy'),
+      priority: enumOf('Priority'),
+      role: enumOf('Role'),
+      providerStatus: enumOf('ProviderStatus'),
+      exit: enumOf('ExitReason'),
+      'submit.spotChoice': enumOf('Spot'),
+      retry: enumOf('RetryOn'),
+      'budget.alert': enumOf('BudgetLevel'),
+      outcome: kinds('Outcome', 'outcome'),
+      event: kinds('Happening', 'type'),
+    }
+    const missing = Object.entries(values).flatMap(([prefix, names]) => names.map((name) => `${prefix}.${name}`).filter((key) => !english.has(key)))
+    expect(Object.values(values).flat().length).toBeGreaterThan(50)
+    expect(missing).toEqual([])
+  })
+
   test('have a word for every key that the pages name', async () => {
     const folder = new URL('../../src/', import.meta.url)
     const files = (await readdir(folder, { recursive: true })).filter((name) => /\.(vue|ts)$/.test(name) && !name.startsWith('i18n'))

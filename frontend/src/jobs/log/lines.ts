@@ -6,7 +6,8 @@ const colours = /\u001b\[([\d;]*)m/g
 const trouble = /\b(error|exception|traceback|fatal|fail(ed|ure)?|panic|killed|oom)\b/i
 const warning = /\bwarn(ing)?\b/i
 
-export type Level = 'all' | 'errors' | 'warnings'
+export const levels = ['all', 'errors', 'warnings'] as const
+export type Level = (typeof levels)[number]
 
 /** The text alone, for searching. */
 export function plain(line: string): string {
