@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use local::http::Routes;
-use local::template::{Account, Protocol, Stack, Values, load, parse};
+use local::template::{Account, NO_COUNTERPART, Protocol, Stack, Values, load, parse};
 
 fn read(resources: &str) -> Result<Stack, String> {
     parse(resources, Path::new("."), &Values::default(), &Account::default())
@@ -45,6 +45,16 @@ fn the_real_template_is_understood() {
     assert_eq!(stack.event_sources["NotifierStream"].stream_arn, table.stream_arn);
     let schedule = &stack.schedules["SweeperSchedule"];
     assert_eq!((schedule.expression.as_str(), schedule.max_retries), ("rate(5 minutes)", 0));
+}
+
+/// What is passed over is named, and nothing is named that the template does not have.
+#[test]
+fn types_without_a_counterpart_are_those_of_the_template() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
+    for (kind, reason) in NO_COUNTERPART {
+        assert!(text.contains(&format!("Type: {kind}\n")), "{kind} ({reason}) is not in the template");
+    }
 }
 
 /// Every function of the template has a folder, and every folder of a function is in the template.
@@ -124,6 +134,20 @@ fn what_is_not_understood_is_refused() {
     };
     read(&schedule("rate(1 hour)")).unwrap();
     refused(&schedule("at(2030-01-01T00:00:00)"), "at(2030-01-01T00:00:00) is not understood");
+}
+
+#[test]
+fn a_policy_of_its_own_counts_for_the_function_that_names_it() {
+    let policy = |action: &str| {
+        format!(
+            "{FUNCTION}      Policies: [!Ref P]\n  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      PolicyDocument:\n        \
+             Version: '2012-10-17'\n        Statement: [{{ Effect: Allow, Action: '{action}', Resource: x }}]\n"
+        )
+    };
+    let stack = read(&policy("ssm:GetParameter")).unwrap();
+    assert_eq!(stack.functions["F"].actions.iter().collect::<Vec<_>>(), ["ssm:GetParameter"]);
+    refused(&policy("ssm:*"), "ssm:* allows more");
+    refused(&format!("{FUNCTION}      Policies: [AdministratorAccess]\n"), "policy AdministratorAccess");
 }
 
 /// All faults at once: who mends a template does not want them one by one.

@@ -71,6 +71,8 @@ pub(super) struct StageProperties {
     /// Throttling guards the owner's bill; nothing here costs money.
     #[serde(rename = "DefaultRouteSettings")]
     _route_settings: Unused,
+    #[serde(rename = "AccessLogSettings")]
+    _access_log: Unused,
 }
 
 #[derive(Deserialize)]

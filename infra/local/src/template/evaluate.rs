@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
+use super::unused::has_no_counterpart;
 use super::{Account, Values};
 
 /// What an expression may refer to.
@@ -224,7 +225,8 @@ impl<'a> Scope<'a> {
             ("AWS::Logs::LogGroup", "Arn") => {
                 format!("arn:aws:logs:{region}:{id}:log-group:{}:*", named("LogGroupName")?)
             }
-            ("AWS::SNS::Topic", "TopicArn") => format!("arn:aws:sns:{region}:{id}:{resource}"),
+            // Only others that have no counterpart either ask for it
+            (kind, attribute) if has_no_counterpart(kind) => format!("{resource}.{attribute}"),
             _ => bail!("{kind} has no attribute {attribute} that is understood"),
         }))
     }

@@ -4,6 +4,7 @@
 mod apis;
 mod evaluate;
 mod resources;
+mod unused;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use apis::{Api, Integration, Protocol, Route};
 pub use resources::{Attribute, Custom, EventSource, Function, Index, KeyElement, Machine, Schedule, Table};
+pub use unused::NO_COUNTERPART;
 
 /// Who and where the stack pretends to be. Ids appear in ARNs only.
 #[derive(Debug, Clone)]

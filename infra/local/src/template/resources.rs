@@ -13,20 +13,10 @@ use serde_json::{Map, Value};
 use super::Stack;
 use super::apis::ApiParts;
 use super::evaluate::{Scope, stream_arn};
+use super::unused::has_no_counterpart;
 
 /// A property that is understood and has no meaning on one machine.
 pub(super) type Unused = Option<IgnoredAny>;
-
-/// Types that have no meaning on one machine: nothing here enforces IAM, keeps logs for days or mails alarms.
-const UNUSED_TYPES: [&str; 7] = [
-    "AWS::IAM::Role",
-    "AWS::IAM::Policy",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogGroup",
-    "AWS::CloudWatch::Alarm",
-    "AWS::SNS::Topic",
-    "AWS::SNS::Subscription",
-];
 
 /// A function and how it is run.
 #[derive(Debug, Clone)]
@@ -178,7 +168,7 @@ fn add(
     let id = id.to_owned();
     match kind {
         "AWS::Serverless::Function" => {
-            stack.functions.insert(id.clone(), function(&id, typed(properties)?, resource.get("Metadata"))?);
+            stack.functions.insert(id.clone(), function(scope, &id, typed(properties)?)?);
         }
         "AWS::Serverless::StateMachine" => {
             stack.machines.insert(id.clone(), machine(&id, typed(properties)?, folder)?);
@@ -204,7 +194,7 @@ fn add(
             let custom = Custom { kind: kind.to_owned(), ..typed(properties)? };
             stack.custom.insert(id, custom);
         }
-        kind if UNUSED_TYPES.contains(&kind) => {}
+        kind if has_no_counterpart(kind) => {}
         other => bail!("type {other} is not understood"),
     }
     Ok(())
@@ -269,15 +259,14 @@ struct Environment {
     variables: BTreeMap<String, Value>,
 }
 
-fn function(id: &str, properties: FunctionProperties, metadata: Option<&Value>) -> Result<Function> {
-    let binary = match metadata.and_then(|metadata| metadata.pointer("/BuildProperties/Binary")) {
-        Some(binary) => binary.as_str().ok_or_else(|| anyhow!("Binary is not a string"))?.to_owned(),
-        None => Path::new(&properties.code_uri)
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or_else(|| anyhow!("CodeUri names no program"))?
-            .to_owned(),
-    };
+fn function(scope: &Scope<'_>, id: &str, properties: FunctionProperties) -> Result<Function> {
+    let binary = Path::new(&properties.code_uri)
+        .file_stem()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| anyhow!("CodeUri names no program"))?
+        .to_owned();
+    let policies = properties.policies.into_iter().map(|policy| statements(scope, policy));
+    let policies = policies.collect::<Result<Vec<_>>>()?;
     let mut environment = BTreeMap::new();
     for (name, value) in properties.environment.map(|environment| environment.variables).unwrap_or_default() {
         let value = match value {
@@ -295,8 +284,19 @@ fn function(id: &str, properties: FunctionProperties, metadata: Option<&Value>) 
         memory_mib: properties.memory_size.unwrap_or(128),
         timeout: Duration::from_secs(properties.timeout.unwrap_or(3)),
         concurrency: properties.reserved_concurrent_executions,
-        actions: crate::permissions::allowed(properties.policies).context("Policies")?,
+        actions: crate::permissions::allowed(policies).context("Policies")?,
     })
+}
+
+/// A policy's own text: one that stands by itself in the template is referred to by its name.
+fn statements(scope: &Scope<'_>, policy: Value) -> Result<Value> {
+    let Value::String(name) = &policy else { return Ok(policy) };
+    let document = scope
+        .resources
+        .get(name)
+        .filter(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy")
+        .ok_or_else(|| anyhow!("policy {name} is not in the template"))?;
+    scope.evaluate(&document["Properties"]["PolicyDocument"]).with_context(|| format!("policy {name}"))
 }
 
 #[derive(Deserialize)]
@@ -312,6 +312,11 @@ struct MachineProperties {
     _policies: Unused,
     #[serde(rename = "Role")]
     _role: Unused,
+    /// The history shows everything here.
+    #[serde(rename = "Logging")]
+    _logging: Unused,
+    #[serde(rename = "Tracing")]
+    _tracing: Unused,
     #[serde(rename = "Tags")]
     _tags: Unused,
 }
@@ -348,6 +353,8 @@ struct TableProperties {
     deletion_protection_enabled: bool,
     #[serde(rename = "PointInTimeRecoverySpecification")]
     _recovery: Unused,
+    #[serde(rename = "SSESpecification")]
+    _encryption: Unused,
     #[serde(rename = "Tags")]
     _tags: Unused,
 }
