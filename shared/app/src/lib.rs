@@ -2,12 +2,14 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod calls;
 pub mod costs;
 pub mod jobs;
 pub mod machine;
 pub mod market;
 pub mod mask;
 pub mod money;
+pub mod notifications;
 pub mod notify;
 pub mod ports;
 pub mod realtime;

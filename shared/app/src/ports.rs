@@ -12,13 +12,18 @@ mod runs;
 mod secrets;
 mod workflows;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use accounts::AccountStore;
-pub use calls::{Call, CallFor, CallState, CallStore, Endpoint, EndpointStore, Try, pauses};
+pub use calls::{
+    Answer, Call, CallClient, CallError, CallFor, CallRequest, CallResult, CallState, CallStore, Endpoint,
+    EndpointStore, NodeCalls, Try, pauses,
+};
 pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
 pub use market::{Catalogue, Failed, Measurements, Queue, Shelf, Trouble};
 pub use money::{Alert, MoneyStore, PlatformBudget, Span};
@@ -38,6 +43,12 @@ pub use workflows::{
 pub trait Clock: Send + Sync {
     /// Now, in UTC.
     fn now(&self) -> Timestamp;
+}
+
+/// Waits that belong to a use case: a test lets its clock run instead.
+#[async_trait]
+pub trait Pause: Send + Sync {
+    async fn pause(&self, time: Duration);
 }
 
 /// Fresh ids and random bytes.

@@ -63,14 +63,23 @@ impl Key {
 
 /// Seals the value of the job's variable `name` under a fresh random nonce.
 pub fn seal(key: &Key, job: JobId, name: &str, value: &str) -> Result<SealedText, SealError> {
-    encrypt(&key.0, &format!("{job}/{name}"), value.as_bytes())
-        .map(|bytes| SealedText(STANDARD.encode(bytes)))
+    seal_at(key, &format!("{job}/{name}"), value)
 }
 
 /// Opens what [`seal`] sealed for the same job and name.
 pub fn open(key: &Key, job: JobId, name: &str, sealed: &SealedText) -> Result<String, SealError> {
+    open_at(key, &format!("{job}/{name}"), sealed)
+}
+
+/// Seals a text for `place`, such as an owner and an id, under a fresh random nonce.
+pub fn seal_at(key: &Key, place: &str, value: &str) -> Result<SealedText, SealError> {
+    encrypt(&key.0, place, value.as_bytes()).map(|bytes| SealedText(STANDARD.encode(bytes)))
+}
+
+/// Opens what [`seal_at`] sealed for the same place.
+pub fn open_at(key: &Key, place: &str, sealed: &SealedText) -> Result<String, SealError> {
     let bytes = STANDARD.decode(&sealed.0).map_err(|_| SealError::Open)?;
-    let plain = decrypt(&key.0, &format!("{job}/{name}"), &bytes)?;
+    let plain = decrypt(&key.0, place, &bytes)?;
     String::from_utf8(plain).map_err(|_| SealError::Open)
 }
 

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod address;
 pub mod budget;
 pub mod id;
 pub mod job;

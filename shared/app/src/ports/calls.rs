@@ -1,6 +1,6 @@
 //! Messages to other people's servers, and where notifications go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
@@ -10,8 +10,10 @@ use domain::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Page, StoreError};
+use crate::machine::StepError;
 
 /// What a message is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,4 +158,53 @@ pub trait EndpointStore: Send + Sync {
     /// Writes an endpoint on the condition that its row has its `version`, or does not exist for version 0.
     async fn keep_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError>;
     async fn remove_endpoint(&self, owner: UserId, id: EndpointId) -> Result<(), StoreError>;
+}
+
+/// One try of a message as it goes over the wire.
+#[derive(Debug)]
+pub struct CallRequest<'a> {
+    pub method: Method,
+    pub url: &'a str,
+    pub headers: &'a [(String, String)],
+    pub body: Option<&'a str>,
+    pub timeout: Duration,
+    /// How much of the answer's body is wanted, in bytes; the rest is not read.
+    pub keep: usize,
+}
+
+/// What a server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// How long it wants to be left alone, in seconds.
+    pub retry_after: Option<u64>,
+    /// The beginning of the body; what is no UTF-8 is replaced.
+    pub body: String,
+}
+
+/// Why there is no answer, in words for whoever wanted the call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It may not be called, or cannot be: another try would end the same way.
+    #[error("{0}")]
+    Refused(String),
+    /// Another try may go through.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The way to other people's servers. It reaches public addresses alone and follows no redirect.
+#[async_trait]
+pub trait CallClient: Send + Sync {
+    async fn call(&self, request: CallRequest<'_>) -> Result<Answer, CallError>;
+}
+
+/// How a webhook node's message ended: `{status, body}`, or why it failed in words for its owner.
+pub type CallResult = Result<Value, String>;
+
+/// Who waits for the messages of webhook nodes.
+#[async_trait]
+pub trait NodeCalls: Send + Sync {
+    /// A node's message ended. Repeating it is harmless, and so is one of a try that nobody waits for any more.
+    async fn call_ended(&self, node: NodeRef, result: CallResult) -> Result<(), StepError>;
 }
