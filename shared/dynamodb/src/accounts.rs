@@ -7,22 +7,20 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{Delete, Put, ReturnValue, TransactWriteItem, Update, builders::PutBuilder},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     ApiKeyId, SessionId, UserId,
     account::{ApiKey, Email, Session, User},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::{
     Store,
     failure::store_error,
-    item::{Item, item, key, n, number, s, text, value},
+    item::{Item, item, key, n, number, s, text, value, versioned},
     keys,
+    pages::{decode, encode},
 };
 
-const VERSION: &str = "version";
 const DIGEST: &str = "digest";
 const USED_AT: &str = "used_at";
 const COUNT: &str = "count";
@@ -185,7 +183,7 @@ impl AccountStore for Store {
 
 impl Store {
     /// Writes a row that has `version` now; 0 means that it does not exist.
-    async fn put_version(&self, row: Item, version: u64) -> Result<(), StoreError> {
+    pub(crate) async fn put_version(&self, row: Item, version: u64) -> Result<(), StoreError> {
         let write = self.client.put_item().table_name(&self.table).set_item(Some(row));
         let write = if version == 0 {
             write.condition_expression("attribute_not_exists(pk)")
@@ -205,8 +203,7 @@ impl Store {
 
 /// The index key behind a cursor of the list of users.
 fn user_position(cursor: &str) -> Result<Item, StoreError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
-    let text = String::from_utf8(bytes).map_err(|_| StoreError::Cursor)?;
+    let text = decode(cursor)?;
     let (id, email) = text.split_once(' ').ok_or(StoreError::Cursor)?;
     let id: UserId = id.parse().map_err(|_| StoreError::Cursor)?;
     let email = Email::parse(email).map_err(|_| StoreError::Cursor)?;
@@ -217,7 +214,7 @@ fn user_position(cursor: &str) -> Result<Item, StoreError> {
 }
 
 fn user_cursor(id: UserId, email: &Email) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{id} {email}"))
+    encode(&format!("{id} {email}"))
 }
 
 /// The row of a user as it will be, one version on.
@@ -226,12 +223,6 @@ fn user_row(user: &User) -> Result<Item, StoreError> {
     let mut row = versioned(keys::user(user.id), &next, next.version)?;
     row.insert("gsi1pk".into(), s(USERS));
     row.insert("gsi1sk".into(), s(user.email.as_str()));
-    Ok(row)
-}
-
-fn versioned<T: Serialize>(at: (String, String), value: &T, version: u64) -> Result<Item, StoreError> {
-    let mut row = item(at, value)?;
-    row.insert(VERSION.into(), n(version));
     Ok(row)
 }
 

@@ -24,6 +24,11 @@ where
     }
 }
 
+/// A failure that no repeat mends, or that is not known to be mended by one.
+pub(crate) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Other(error.into())
+}
+
 /// Whether there was no connection to send the request on: nothing was done, and the same call may go through later. A
 /// connection that broke tells nothing of the kind.
 fn never_sent<E, R>(error: &SdkError<E, R>) -> bool {

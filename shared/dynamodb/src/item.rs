@@ -36,6 +36,17 @@ pub fn item<T: Serialize>(at: (String, String), value: &T) -> Result<Item, Store
     Ok(item)
 }
 
+/// A row with `value` in it, and its version beside it for conditions.
+pub(crate) fn versioned<T: Serialize>(
+    at: (String, String),
+    value: &T,
+    version: u64,
+) -> Result<Item, StoreError> {
+    let mut row = item(at, value)?;
+    row.insert("version".into(), n(version));
+    Ok(row)
+}
+
 /// The value of a row.
 pub fn value<T: DeserializeOwned>(item: &Item) -> Result<T, StoreError> {
     let doc = item.get(DOC).and_then(|doc| doc.as_s().ok()).map_or("", String::as_str);

@@ -38,7 +38,7 @@ impl JobStore for Store {
     }
 
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let (pk, from) = keys::event(job, after.saturating_add(1).min(9_999_999_999));
+        let (pk, from) = keys::event(job, after.saturating_add(1).min(keys::LAST_EVENT));
         let page = self
             .client
             .query()
@@ -46,7 +46,7 @@ impl JobStore for Store {
             .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
             .expression_attribute_values(":pk", s(pk))
             .expression_attribute_values(":from", s(from))
-            .expression_attribute_values(":to", s("EVENT#9999999999"))
+            .expression_attribute_values(":to", s(keys::event(job, keys::LAST_EVENT).1))
             .consistent_read(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()

@@ -31,11 +31,34 @@
 //! | offer that was refused | `CATALOG#provider` | `SOLD#region#type#count#spot` | | |
 //! | request for a refresh | `CATALOG` | `REFRESH` | | |
 //! | measurements | `STATS` | `2026-11-24#provider#region#gpu#spot` | | |
+//! | workflow | `WORKFLOW#id` | `WORKFLOW` | `WORKFLOWS#uid` / id, until it is deleted | |
+//! | public template | `WORKFLOW#id` | `TEMPLATE` | `TEMPLATES` / id | |
+//! | version of a workflow | `WORKFLOW#id` | `VERSION#00001` | | |
+//! | part of its definition | `WORKFLOW#id` | `DEFINITION#00001#writing#000` | | |
+//! | counts of its runs | `WORKFLOW#id` | `COUNTS` | | |
+//! | run of it | `WORKFLOW#id` | `RUN#id` | | |
+//! | schedule | `WORKFLOW#id` | `SCHEDULE#id` | | `SCHEDULES` / due + workflow + id, while it is active |
+//! | slot that started a run | `WORKFLOW#id` | `SLOT#schedule#time` | | |
+//! | run | `RUN#id` | `RUN` | `RUNS#uid` / id | `LIVERUNS` / deadline + id, until its end |
+//! | where it stands | `RUN#id` | `HEAD` | | |
+//! | its parameters | `RUN#id` | `PARAMS` | | |
+//! | what its execution waits for | `RUN#id` | `TOKEN` | | |
+//! | its event | `RUN#id` | `RUNEVENT#0000000001` | | |
+//! | node | `RUN#id` | `NODE#00012` | | |
+//! | item of a map | `RUN#id` | `ITEM#00012#00345` | | |
+//! | part of a large output | `RUN#id` | `OUTPUT#00012#000` or `OUTPUT#00012#00345#000` | | |
+//! | where a map's items stand | `RUN#id` | `ITEMS#00012` | | |
+//! | part of a map's items | `RUN#id` | `ITEMS#00012#00000` | | |
+//! | progress of a map | `RUN#id` | `MAP#00012` | | |
+//! | gate, or its shard | `RUN#id` | `GATE#00012` or `GATE#00012#003` | | |
+//! | result to be reused | `CACHE#uid` | key | | |
+//! | message | `CALL#id` | `CALL` | `CALLS#endpoint or run` / id | `DUE` / due + id, while it waits |
+//! | endpoint | `USER#uid` | `ENDPOINT#id` | | |
 //! | schema version | `SCHEMA` | `SCHEMA` | | |
 
-use app::ports::Topic;
+use app::ports::{CallFor, NodeKey, Topic};
 use domain::{
-    ApiKeyId, AttemptId, JobId, SessionId, UserId,
+    ApiKeyId, AttemptId, CallId, EndpointId, JobId, RunId, ScheduleId, SessionId, UserId, WorkflowId,
     account::Email,
     job::Priority,
     ledger::{Entry, Payer},
@@ -50,6 +73,8 @@ pub const SK: &str = "sk";
 pub const EXPIRES_AT: &str = "expires_at";
 /// Present and true on a row whose change the stream hands to the notifier.
 pub const PUSH: &str = "push";
+/// Present and true on a row whose change the stream hands to the deliverer of messages.
+pub const CALL: &str = "call";
 
 /// The row that says which shape the table has.
 pub fn schema() -> (String, String) {
@@ -63,6 +88,9 @@ pub fn job(id: JobId) -> (String, String) {
 pub fn attempt(job: JobId, number: u32) -> (String, String) {
     (format!("JOB#{job}"), format!("ATTEMPT#{number:04}"))
 }
+
+/// The highest number of an event that its key has room for.
+pub const LAST_EVENT: u64 = 9_999_999_999;
 
 pub fn event(job: JobId, seq: u64) -> (String, String) {
     (format!("JOB#{job}"), format!("EVENT#{seq:010}"))
@@ -275,4 +303,178 @@ pub fn parse_topic(name: &str) -> Option<Topic> {
         .or_else(|_| name.parse().map(Topic::Run))
         .or_else(|_| name.parse().map(Topic::Owner))
         .ok()
+}
+
+/// The first text behind everything that begins with `text` and `#`: `$` is the character after `#`.
+pub fn behind(text: &str) -> String {
+    format!("{text}$")
+}
+
+fn of_workflow(id: WorkflowId, sk: impl Into<String>) -> (String, String) {
+    (format!("WORKFLOW#{id}"), sk.into())
+}
+
+pub fn workflow(id: WorkflowId) -> (String, String) {
+    of_workflow(id, "WORKFLOW")
+}
+
+/// Partition of gsi1 with an owner's workflows.
+pub fn workflows(owner: UserId) -> String {
+    format!("WORKFLOWS#{owner}")
+}
+
+/// Where a public template is listed.
+pub fn template(id: WorkflowId) -> (String, String) {
+    of_workflow(id, "TEMPLATE")
+}
+
+/// Partition of gsi1 with the public templates.
+pub const TEMPLATES: &str = "TEMPLATES";
+
+/// What the sort keys of versions begin with.
+pub const VERSIONS: &str = "VERSION#";
+
+pub fn workflow_version(id: WorkflowId, number: u32) -> (String, String) {
+    of_workflow(id, format!("{VERSIONS}{number:05}"))
+}
+
+/// A part of a version's definition. Two who write the same version write different parts, and the version's row says whose
+/// count.
+pub fn definition(id: WorkflowId, number: u32, writing: &str, part: u32) -> (String, String) {
+    of_workflow(id, format!("DEFINITION#{number:05}#{writing}#{part:03}"))
+}
+
+pub fn run_counts(id: WorkflowId) -> (String, String) {
+    of_workflow(id, "COUNTS")
+}
+
+/// What the sort keys of a workflow's runs begin with.
+pub const RUNS_OF_WORKFLOW: &str = "RUN#";
+
+pub fn run_of_workflow(id: WorkflowId, run: RunId) -> (String, String) {
+    of_workflow(id, format!("{RUNS_OF_WORKFLOW}{run}"))
+}
+
+/// What the sort keys of a workflow's schedules begin with.
+pub const SCHEDULES_OF_WORKFLOW: &str = "SCHEDULE#";
+
+pub fn schedule(workflow: WorkflowId, id: ScheduleId) -> (String, String) {
+    of_workflow(workflow, format!("{SCHEDULES_OF_WORKFLOW}{id}"))
+}
+
+/// Partition of gsi2 with the active schedules.
+pub const SCHEDULES: &str = "SCHEDULES";
+
+pub fn slot(workflow: WorkflowId, schedule: ScheduleId, slot: Timestamp) -> (String, String) {
+    of_workflow(workflow, format!("SLOT#{schedule}#{}", moment(slot)))
+}
+
+fn of_run(id: RunId, sk: impl Into<String>) -> (String, String) {
+    (format!("RUN#{id}"), sk.into())
+}
+
+pub fn run(id: RunId) -> (String, String) {
+    of_run(id, "RUN")
+}
+
+/// Partition of gsi1 with an owner's runs.
+pub fn runs(owner: UserId) -> String {
+    format!("RUNS#{owner}")
+}
+
+/// Partition of gsi2 with the runs that have not ended.
+pub const LIVE_RUNS: &str = "LIVERUNS";
+
+pub fn run_head(id: RunId) -> (String, String) {
+    of_run(id, "HEAD")
+}
+
+pub fn run_params(id: RunId) -> (String, String) {
+    of_run(id, "PARAMS")
+}
+
+pub fn run_token(id: RunId) -> (String, String) {
+    of_run(id, "TOKEN")
+}
+
+pub fn run_event(id: RunId, seq: u64) -> (String, String) {
+    of_run(id, format!("RUNEVENT#{seq:010}"))
+}
+
+/// What the sort keys of nodes begin with.
+pub const NODES: &str = "NODE#";
+/// What the sort keys of maps' items begin with. They stand apart from the nodes, which are listed without them.
+pub const ITEMS: &str = "ITEM#";
+
+pub fn node(id: RunId, (step, item): NodeKey) -> (String, String) {
+    match item {
+        None => of_run(id, format!("{NODES}{step:05}")),
+        Some(item) => of_run(id, format!("{}{item:05}", items_of(step))),
+    }
+}
+
+/// What the sort keys of a map's items begin with.
+pub fn items_of(step: u32) -> String {
+    format!("{ITEMS}{step:05}#")
+}
+
+pub fn output(id: RunId, (step, item): NodeKey, part: u32) -> (String, String) {
+    match item {
+        None => of_run(id, format!("OUTPUT#{step:05}#{part:03}")),
+        Some(item) => of_run(id, format!("OUTPUT#{step:05}#{item:05}#{part:03}")),
+    }
+}
+
+/// Where the values of a map's items stand.
+pub fn item_values(id: RunId, step: u32) -> (String, String) {
+    of_run(id, format!("ITEMS#{step:05}"))
+}
+
+pub fn item_values_part(id: RunId, step: u32, part: u32) -> (String, String) {
+    of_run(id, format!("ITEMS#{step:05}#{part:05}"))
+}
+
+pub fn map_progress(id: RunId, step: u32) -> (String, String) {
+    of_run(id, format!("MAP#{step:05}"))
+}
+
+pub fn gate(id: RunId, step: u32, shard: Option<u32>) -> (String, String) {
+    match shard {
+        None => of_run(id, format!("GATE#{step:05}")),
+        Some(shard) => of_run(id, format!("GATE#{step:05}#{shard:03}")),
+    }
+}
+
+pub fn cache(owner: UserId, key: &str) -> (String, String) {
+    (format!("CACHE#{owner}"), key.to_owned())
+}
+
+pub fn call(id: CallId) -> (String, String) {
+    (format!("CALL#{id}"), "CALL".into())
+}
+
+/// Partition of gsi1 with the messages to an endpoint, or of a run's nodes.
+pub fn calls(of: &CallFor) -> String {
+    match of {
+        CallFor::Node { node } => calls_of_run(node.run),
+        CallFor::Notification { endpoint_id, .. } => calls_to(*endpoint_id),
+    }
+}
+
+pub fn calls_of_run(run: RunId) -> String {
+    format!("CALLS#{run}")
+}
+
+pub fn calls_to(endpoint: EndpointId) -> String {
+    format!("CALLS#{endpoint}")
+}
+
+/// Partition of gsi2 with the messages that wait for their next try.
+pub const DUE: &str = "DUE";
+
+/// What the sort keys of endpoints begin with.
+pub const ENDPOINTS: &str = "ENDPOINT#";
+
+pub fn endpoint(owner: UserId, id: EndpointId) -> (String, String) {
+    (format!("USER#{owner}"), format!("{ENDPOINTS}{id}"))
 }

@@ -6,14 +6,23 @@ pub mod migrations;
 pub mod report;
 
 mod accounts;
+mod batch;
+mod calls;
 mod connections;
+mod endpoints;
 mod failure;
 mod jobs;
 mod log;
 mod market;
 mod money;
+mod pages;
+mod parts;
 mod runners;
+mod runs;
+mod schedules;
 mod secrets;
+mod transaction;
+mod workflows;
 
 use aws_sdk_dynamodb::Client;
 

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Store,
-    failure::store_error,
+    failure::{other, store_error},
     item::{Item, key, n, number, s, text},
     keys,
     report::gunzip,
@@ -327,8 +327,4 @@ fn count(queue: &mut Queue, row: &Item, waits: bool) {
 fn submitted(row: &Item) -> Option<Timestamp> {
     let id: JobId = text(row, keys::PK)?.strip_prefix("JOB#")?.parse().ok()?;
     Timestamp::from_millisecond(i64::try_from(id.uuid().as_u128() >> 80).ok()?).ok()
-}
-
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Other(Box::new(error))
 }

@@ -6,7 +6,6 @@ use app::{
 };
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     Currency, Money, UserId,
     account::{Allowance, User},
@@ -21,6 +20,7 @@ use crate::{
     failure::store_error,
     item::{Item, item, number, s, text, value},
     keys,
+    pages::{decode, encode},
 };
 
 #[async_trait]
@@ -114,7 +114,7 @@ impl MoneyStore for Store {
         }
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last: &Entry| URL_SAFE_NO_PAD.encode(place(last)));
+        let next = items.last().filter(|_| more).map(|last: &Entry| encode(&place(last)));
         Ok(Page { items, next })
     }
 
@@ -199,8 +199,7 @@ fn place(entry: &Entry) -> String {
 }
 
 fn position(cursor: &str) -> Result<String, StoreError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
-    let place = String::from_utf8(bytes).map_err(|_| StoreError::Cursor)?;
+    let place = decode(cursor)?;
     let (moment, attempt) = place.split_once('#').ok_or(StoreError::Cursor)?;
     let good = moment.parse::<Timestamp>().is_ok() && attempt.parse::<domain::AttemptId>().is_ok();
     if good { Ok(place) } else { Err(StoreError::Cursor) }

@@ -79,6 +79,8 @@ pub struct StopRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     pub run_id: RunId,
+    /// Whose run it is: its events name them.
+    pub owner: UserId,
     /// Grows by one with each write; every write is conditional on the one that was read.
     pub version: u64,
     /// The number of the run's last event.
@@ -114,6 +116,7 @@ impl Head {
         }
         Self {
             run_id: run.id,
+            owner: run.owner,
             version: 0,
             seq: 0,
             status: RunStatus::Running,

@@ -1,25 +1,19 @@
 //! One change of one job as one transaction.
 
-use std::time::Duration;
-
-use app::ports::{Admission, AttemptWrite, Commit, Idempotency, StoreError};
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Put, TransactWriteItem, Update},
-};
+use app::ports::{Admission, AttemptWrite, Commit, StoreError};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use domain::{
-    Money, UserId,
-    job::{Attempt, Event, Job, RunnerState},
+    Money,
+    job::{Attempt, Job, RunnerState},
     ledger::Entry,
 };
 
 use super::job_attributes;
 use crate::{
     Store,
-    failure::store_error,
     item::{Item, item, key, n, s},
     keys, runners,
+    transaction::{put, put_event, put_if_new, put_version, remember, send, update},
 };
 
 /// The attribute that counts an owner's admitted jobs.
@@ -29,19 +23,17 @@ pub(super) const GPUS: &str = "gpus";
 /// The attribute that counts an owner's jobs that wait for admission.
 pub(super) const WAITING: &str = "waiting";
 
-/// How often a transaction that met another one on the same row is sent again before its caller has to read again.
-const COLLISIONS: u32 = 8;
-
 pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), StoreError> {
     let mut writes = vec![put_job(store, change.job)?];
     for event in change.events {
-        writes.push(put_event(store, event, change.job.owner)?);
+        writes.push(put_event(store, keys::event(event.job_id, event.seq), event, change.job.owner)?);
     }
     if let Some(attempt) = &change.attempt {
         write_attempt(store, attempt, &mut writes)?;
     }
-    let counts_at = writes.len();
-    writes.extend(count(store, &change)?);
+    let counts = count(store, &change)?;
+    let counts_at = counts.as_ref().map(|_| writes.len());
+    writes.extend(counts);
     if let Some(entry) = change.paid {
         writes.push(put_entry(store, entry)?);
         if entry.cost.micros != 0 {
@@ -55,74 +47,11 @@ pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), Stor
     send(store, writes, counts_at).await
 }
 
-/// Sends a transaction whose write at `counts_at` is refused by a limit, and by nothing else.
-pub(super) async fn send(
-    store: &Store,
-    writes: Vec<TransactWriteItem>,
-    counts_at: usize,
-) -> Result<(), StoreError> {
-    for collision in 1.. {
-        let sent = store.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-        let Err(error) = sent else { return Ok(()) };
-        match classify(&error, counts_at) {
-            Cancelled::Collision if collision < COLLISIONS => {
-                let millis = rand::random_range(2..(8 << collision.min(6)));
-                tokio::time::sleep(Duration::from_millis(millis)).await;
-            }
-            Cancelled::Collision => return Err(StoreError::Busy(Box::new(error))),
-            Cancelled::Limit => return Err(StoreError::LimitReached),
-            Cancelled::Condition => return Err(StoreError::Conflict),
-            Cancelled::No => return Err(store_error(error)),
-        }
-    }
-    unreachable!("the loop ends by returning")
-}
-
-enum Cancelled {
-    /// Another transaction was under way on a row of ours.
-    Collision,
-    /// The owner's counter did not allow it.
-    Limit,
-    /// A row is not as it was read.
-    Condition,
-    /// It was no cancellation.
-    No,
-}
-
-fn classify<R>(error: &SdkError<TransactWriteItemsError, R>, counts_at: usize) -> Cancelled {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-    else {
-        return Cancelled::No;
-    };
-    let failed = |at: usize, code: &str| {
-        cancelled.cancellation_reasons().get(at).and_then(|reason| reason.code()) == Some(code)
-    };
-    let conditions: Vec<usize> = (0..cancelled.cancellation_reasons().len())
-        .filter(|at| failed(*at, "ConditionalCheckFailed"))
-        .collect();
-    match conditions.as_slice() {
-        [] => Cancelled::Collision,
-        [only] if *only == counts_at => Cancelled::Limit,
-        _ => Cancelled::Condition,
-    }
-}
-
 fn put_job(store: &Store, job: &Job) -> Result<TransactWriteItem, StoreError> {
     let next = Job { version: job.version + 1, ..job.clone() };
     let mut row = item(keys::job(job.id), &next)?;
     row.extend(job_attributes(&next).into_iter().map(|(name, value)| (name.to_owned(), value)));
-    Ok(put(versioned(Put::builder().table_name(&store.table).set_item(Some(row)), job.version)))
-}
-
-fn put_event(store: &Store, event: &Event, owner: UserId) -> Result<TransactWriteItem, StoreError> {
-    let mut row = item(keys::event(event.job_id, event.seq), event)?;
-    row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
-    row.insert("owner".into(), s(owner));
-    // An event is written once: a number that is taken means that the job was read before somebody else's change.
-    Ok(put(Put::builder()
-        .table_name(&store.table)
-        .set_item(Some(row))
-        .condition_expression("attribute_not_exists(pk)")))
+    Ok(put_version(store, row, job.version))
 }
 
 fn write_attempt(
@@ -184,10 +113,7 @@ fn update_attempt(store: &Store, attempt: &Attempt) -> Result<TransactWriteItem,
 
 fn put_runner(store: &Store, runner: &RunnerState) -> Result<TransactWriteItem, StoreError> {
     let row = runners::row(runner)?;
-    Ok(put(Put::builder()
-        .table_name(&store.table)
-        .set_item(Some(row))
-        .condition_expression("attribute_not_exists(pk)")))
+    Ok(put_if_new(store, row))
 }
 
 /// The owner's counters: by status, and of admitted jobs.
@@ -257,10 +183,7 @@ fn put_entry(store: &Store, entry: &Entry) -> Result<TransactWriteItem, StoreErr
     let mut row = item(keys::ledger(entry), entry)?;
     row.insert("gsi1pk".into(), s(keys::ledger_day(entry.at)));
     row.insert("gsi1sk".into(), s(format!("{}#{}", keys::moment(entry.at), entry.attempt_id)));
-    Ok(put(Put::builder()
-        .table_name(&store.table)
-        .set_item(Some(row))
-        .condition_expression("attribute_not_exists(pk)")))
+    Ok(put_if_new(store, row))
 }
 
 fn add_spend(store: &Store, row: (String, String), money: Money) -> Result<TransactWriteItem, StoreError> {
@@ -272,35 +195,4 @@ fn add_spend(store: &Store, row: (String, String), money: Money) -> Result<Trans
             .expression_attribute_names("#currency", money.currency.code())
             .expression_attribute_values(":micros", n(money.micros)),
     )
-}
-
-fn remember(store: &Store, owner: UserId, request: &Idempotency) -> Result<TransactWriteItem, StoreError> {
-    let mut row = item(keys::request(owner, &request.key), &request.body)?;
-    row.insert("digest".into(), s(&request.digest));
-    row.insert("status".into(), n(request.status));
-    row.insert(keys::EXPIRES_AT.into(), n(request.expires_at.as_second()));
-    Ok(put(Put::builder()
-        .table_name(&store.table)
-        .set_item(Some(row))
-        .condition_expression("attribute_not_exists(pk)")))
-}
-
-fn versioned(
-    put: aws_sdk_dynamodb::types::builders::PutBuilder,
-    version: u64,
-) -> aws_sdk_dynamodb::types::builders::PutBuilder {
-    if version == 0 {
-        return put.condition_expression("attribute_not_exists(pk)");
-    }
-    put.condition_expression("version = :version").expression_attribute_values(":version", n(version))
-}
-
-fn put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWriteItem {
-    // The builder only fails without a table or an item, and every caller sets both.
-    TransactWriteItem::builder().set_put(put.build().ok()).build()
-}
-
-fn update(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
-    let update = update.build().map_err(|error| StoreError::Other(Box::new(error)))?;
-    Ok(TransactWriteItem::builder().update(update).build())
 }

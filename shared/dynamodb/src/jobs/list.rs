@@ -1,8 +1,7 @@
 //! Lists of jobs: an owner's, the waiting ones, the live ones. Each is a query of an index, never a scan.
 
 use app::ports::{JobFilter, Page, StoreError};
-use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{
     JobId, UserId,
     job::{Job, Priority},
@@ -14,12 +13,8 @@ use crate::{
     failure::store_error,
     item::{Item, s, text, value},
     keys,
+    pages::{decode, encode},
 };
-
-/// Rows that one call reads at most, so that a filter that nothing matches still answers in time.
-const MAX_READ: usize = 5_000;
-/// Rows of one query when a filter thins them out.
-const FILTERED_PAGE: i32 = 500;
 
 pub(super) async fn list(
     store: &Store,
@@ -28,37 +23,18 @@ pub(super) async fn list(
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Page<Job>, StoreError> {
-    let mut from = cursor.map(|cursor| start_key(owner, cursor)).transpose()?;
-    let mut items = Vec::new();
-    let mut read = 0;
-    loop {
-        let wanted = i32::try_from(limit - items.len() + 1).unwrap_or(i32::MAX);
-        let query = filtered(store.client.query().table_name(&store.table).index_name("gsi1"), filter)
-            .expression_attribute_values(":pk", s(format!("OWNER#{owner}")))
-            .scan_index_forward(false)
-            .limit(if filters(filter) { FILTERED_PAGE } else { wanted })
-            .set_exclusive_start_key(from);
-        let page = within(query, filter).send().await.map_err(store_error)?;
-        read += usize::try_from(page.scanned_count()).unwrap_or(0);
-        for row in page.items() {
-            if items.len() == limit {
-                return Ok(Page { next: items.last().map(|job: &Job| cursor_after(job.id)), items });
-            }
-            let job: Job = value(row)?;
-            if exactly_within(&job, filter) {
-                items.push(job);
-            }
-        }
-        let last = page.last_evaluated_key.filter(|last| !last.is_empty());
-        match last {
-            None => return Ok(Page { items, next: None }),
-            Some(last) if read >= MAX_READ => {
-                let next = text(&last, keys::PK).and_then(|pk| pk.strip_prefix("JOB#")).map(encode);
-                return Ok(Page { items, next });
-            }
-            Some(last) => from = Some(last),
-        }
-    }
+    let from = cursor.map(|cursor| start_key(owner, cursor)).transpose()?;
+    let query = filtered(store.client.query().table_name(&store.table).index_name("gsi1"), filter)
+        .expression_attribute_values(":pk", s(format!("OWNER#{owner}")))
+        .scan_index_forward(false);
+    let query = within(query, filter);
+    let take = |row: &Item| {
+        let job: Job = value(row)?;
+        Ok(exactly_within(&job, filter).then_some(job))
+    };
+    let (items, last) = store.fill(query, from, limit, filters(filter), take).await?;
+    let id = |last: Item| text(&last, keys::PK).and_then(|pk| pk.strip_prefix("JOB#")).map(encode);
+    Ok(Page { items, next: last.and_then(id) })
 }
 
 fn filters(filter: &JobFilter) -> bool {
@@ -121,21 +97,8 @@ fn exactly_within(job: &Job, filter: &JobFilter) -> bool {
         && filter.submitted_before.is_none_or(|before| job.submitted_at < before)
 }
 
-fn cursor_after(id: JobId) -> String {
-    encode(&id.to_string())
-}
-
-fn encode(id: &str) -> String {
-    URL_SAFE_NO_PAD.encode(id)
-}
-
-fn decode(cursor: &str) -> Result<JobId, StoreError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
-    std::str::from_utf8(&bytes).ok().and_then(|id| id.parse().ok()).ok_or(StoreError::Cursor)
-}
-
 fn start_key(owner: UserId, cursor: &str) -> Result<Item, StoreError> {
-    let id = decode(cursor)?;
+    let id: JobId = decode(cursor)?.parse().map_err(|_| StoreError::Cursor)?;
     let mut start = crate::item::key(keys::job(id));
     start.insert("gsi1pk".into(), s(format!("OWNER#{owner}")));
     start.insert("gsi1sk".into(), s(format!("JOB#{id}")));
@@ -199,39 +162,5 @@ pub(super) async fn owners_waiting(store: &Store) -> Result<Vec<UserId>, StoreEr
 }
 
 pub(super) async fn live(store: &Store, cursor: Option<&str>) -> Result<Page<Job>, StoreError> {
-    let from = match cursor {
-        None => None,
-        Some(cursor) => {
-            let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::Cursor)?;
-            let sk = String::from_utf8(bytes).map_err(|_| StoreError::Cursor)?;
-            let id: JobId =
-                sk.split_once('#').and_then(|(_, id)| id.parse().ok()).ok_or(StoreError::Cursor)?;
-            let mut start = crate::item::key(keys::job(id));
-            start.insert("gsi2pk".into(), s(keys::LIVE));
-            start.insert("gsi2sk".into(), s(sk));
-            Some(start)
-        }
-    };
-    let page = store
-        .client
-        .query()
-        .table_name(&store.table)
-        .index_name("gsi2")
-        .key_condition_expression("gsi2pk = :pk")
-        .expression_attribute_values(":pk", s(keys::LIVE))
-        .limit(100)
-        .set_exclusive_start_key(from)
-        .send()
-        .await
-        .map_err(store_error)?;
-    let next = page
-        .last_evaluated_key()
-        .and_then(|last| last.get("gsi2sk"))
-        .and_then(|sk: &AttributeValue| sk.as_s().ok())
-        .map(encode_sk);
-    Ok(Page { items: page.items().iter().map(value).collect::<Result<_, _>>()?, next })
-}
-
-fn encode_sk(sk: &String) -> String {
-    URL_SAFE_NO_PAD.encode(sk)
+    store.by_time(keys::LIVE, None, 100, cursor, |id| Some(keys::job(id.parse().ok()?))).await
 }

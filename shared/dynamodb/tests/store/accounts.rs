@@ -1,5 +1,6 @@
 //! What any store of accounts must do.
 
+use crate::support::Table;
 use app::ports::{AccountStore, StoreError};
 use domain::{
     ApiKeyId, Role, SessionId, UserId,
@@ -7,7 +8,6 @@ use domain::{
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use crate::support::Table;
 use uuid::Uuid;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;

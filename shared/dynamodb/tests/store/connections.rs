@@ -1,11 +1,11 @@
 //! What any store of connections must do.
 
+use crate::support::{TABLE, Table};
 use app::ports::{Connection, ConnectionStore, StoreError, Ticket, Topic};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{JobId, Principal, Role, UserId};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use crate::support::{TABLE, Table};
 use uuid::Uuid;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::Table;
 use app::ports::{
     Admission, AttemptWrite, Commit, Heard, Idempotency, JobFilter, JobStore, LogChunk, MoneyStore, Report,
     RunnerStore, StoreError,
@@ -17,7 +18,6 @@ use domain::{
 use dynamodb::Store;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use crate::support::Table;
 use uuid::Uuid;
 
 /// 2026-11-24, on the millisecond.

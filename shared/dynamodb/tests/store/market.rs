@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{TABLE, Table};
 use app::{
     market::{Freshness, Market},
     ports::{
@@ -26,7 +27,6 @@ use domain::{
     samples,
 };
 use jiff::{SignedDuration, Timestamp};
-use crate::support::{TABLE, Table};
 
 /// 2026-11-24T00:00:00Z.
 const AT: Timestamp = Timestamp::constant(1_795_478_400, 0);

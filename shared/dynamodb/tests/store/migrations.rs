@@ -1,5 +1,6 @@
 //! Migrations: once, in order, by one at a time, and never backwards.
 
+use crate::support::{TABLE, Table};
 use app::ports::StoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynamodb::{
@@ -8,7 +9,6 @@ use dynamodb::{
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use crate::support::{TABLE, Table};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::Table;
 use app::ports::{
     Admission, Alert, AttemptWrite, Commit, JobStore, MoneyStore, PlatformBudget, Span, StoreError,
 };
@@ -16,7 +17,6 @@ use domain::{
 };
 use dynamodb::Store;
 use jiff::{SignedDuration, Timestamp};
-use crate::support::Table;
 use uuid::Uuid;
 
 /// 2026-11-24.
