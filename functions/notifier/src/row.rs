@@ -6,7 +6,7 @@ use app::{
 };
 use contract::budget::BudgetAlert;
 use contract::messages::{Gpu, Message, Metrics, Progress};
-use domain::{UserId, job::Event};
+use domain::{UserId, job::Event, workflow::RunEvent};
 use dynamodb::{
     item::DOC,
     keys::SK,
@@ -34,6 +34,7 @@ pub(crate) enum Unreadable {
 pub(crate) fn letters(origin: usize, change: Change) -> Result<Vec<Letter>, Unreadable> {
     let messages = match change.text(SK).map(|key| key.split_once('#').map_or(key, |(kind, _)| kind)) {
         Some("EVENT") => event(&change)?,
+        Some("RUNEVENT") => run_event(&change)?,
         Some("LOG" | "METRICS") => report(&change)?,
         Some("ALERT") => alert(&change)?,
         _ => Vec::new(),
@@ -47,6 +48,12 @@ fn event(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {
     let event: Event = serde_json::from_str(change.text(DOC).ok_or(Unreadable::Missing(DOC))?)?;
     let owner: UserId = change.text("owner").ok_or(Unreadable::Missing("owner"))?.parse()?;
     Ok(vec![(vec![Topic::Job(event.job_id), Topic::Owner(owner)], event.into())])
+}
+
+fn run_event(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {
+    let event: RunEvent = serde_json::from_str(change.text(DOC).ok_or(Unreadable::Missing(DOC))?)?;
+    let owner: UserId = change.text("owner").ok_or(Unreadable::Missing("owner"))?.parse()?;
+    Ok(vec![(vec![Topic::Run(event.run_id), Topic::Owner(owner)], event.into())])
 }
 
 fn alert(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {

@@ -7,8 +7,8 @@ use app::{
     realtime::{CONNECTION_LIFE, Realtime, Refusal},
 };
 use contract::messages::{
-    self, ConnectionStatus, Error, ErrorCode, Gap, JobPosition, JobStatus, Message, Pong, Request, Subject,
-    Subscribed, Unsubscribed,
+    self, ConnectionStatus, Error, ErrorCode, Gap, JobPosition, JobStatus, Message, Pong, Request, StatusOf,
+    Subject, Subscribed, Unsubscribed,
 };
 use domain::JobId;
 use lambda::Platform;
@@ -108,8 +108,11 @@ impl Socket<'_> {
         let answer = match request {
             Request::Subscribe { id, subject, after } => self.subscribe(connection, id, subject, after).await,
             Request::Unsubscribe { id, subject } => self.unsubscribe(connection, id, subject).await,
-            Request::GetStatus { id, job_id: Some(job) } => self.job_status(connection, id, job).await,
-            Request::GetStatus { id, job_id: None } => self.connection_status(connection, id).await,
+            Request::GetStatus { id, of: Some(StatusOf::Job(job)) } => {
+                self.job_status(connection, id, job).await
+            }
+            Request::GetStatus { of: Some(StatusOf::Run(_)), .. } => Err(Refusal::NotFound),
+            Request::GetStatus { id, of: None } => self.connection_status(connection, id).await,
             Request::Ping { id } => self.ping(connection, id).await,
         };
         answer.unwrap_or_else(|refusal| refused(connection, id, refusal))
@@ -122,20 +125,23 @@ impl Socket<'_> {
         subject: Subject,
         after: Option<u64>,
     ) -> Result<Vec<Message>, Refusal> {
-        let subscribed = self.realtime.subscribe(connection, of(subject), after).await?;
+        let subscribed =
+            self.realtime.subscribe(connection, of(subject).ok_or(Refusal::NotFound)?, after).await?;
         let mut messages: Vec<Message> = subscribed.events.into_iter().map(Message::from).collect();
         let job = subscribed.job.as_ref();
         if let (Some(job), Some((from, to))) = (job, subscribed.gap) {
             let message =
                 format!("fetch GET /v1/jobs/{0} and GET /v1/jobs/{0}/events?after={1}", job.id, from - 1);
-            messages.push(Message::Gap(Gap { job_id: job.id, from, to, message }));
+            messages.push(Message::Gap(Gap { job_id: Some(job.id), run_id: None, from, to, message }));
         }
         messages.push(Message::Subscribed(Subscribed {
             id,
             job_id: job.map(|job| job.id),
+            run_id: None,
             all: job.is_none(),
             seq: job.map(|job| job.seq),
             status: job.map(|job| job.status.into()),
+            run_status: None,
         }));
         Ok(messages)
     }
@@ -146,12 +152,12 @@ impl Socket<'_> {
         id: Value,
         subject: Subject,
     ) -> Result<Vec<Message>, Refusal> {
-        self.realtime.unsubscribe(connection, of(subject)).await?;
+        self.realtime.unsubscribe(connection, of(subject).ok_or(Refusal::NotFound)?).await?;
         let job_id = match subject {
             Subject::Job(job) => Some(job),
-            Subject::All => None,
+            Subject::Run(_) | Subject::All => None,
         };
-        Ok(vec![Message::Unsubscribed(Unsubscribed { id, job_id, all: job_id.is_none() })])
+        Ok(vec![Message::Unsubscribed(Unsubscribed { id, job_id, run_id: None, all: job_id.is_none() })])
     }
 
     async fn job_status(
@@ -187,6 +193,7 @@ impl Socket<'_> {
             connected_at: connection.connected_at,
             closes_at: connection.connected_at + CONNECTION_LIFE,
             jobs: topics.iter().filter_map(job).collect(),
+            runs: Vec::new(),
             all: topics.contains(&Topic::Owner(connection.principal.user)),
         })])
     }
@@ -196,7 +203,7 @@ impl Socket<'_> {
         let position =
             |job: &domain::job::Job| JobPosition { job_id: job.id, status: job.status.into(), seq: job.seq };
         let jobs = jobs.iter().map(position).collect();
-        Ok(vec![Message::Pong(Pong { id, at: self.platform.clock().now(), jobs })])
+        Ok(vec![Message::Pong(Pong { id, at: self.platform.clock().now(), jobs, runs: Vec::new() })])
     }
 
     async fn send(&self, id: &str, answer: Vec<Message>) -> Result<(), Failure> {
@@ -228,10 +235,11 @@ fn binary() -> Error {
     Error { code: ErrorCode::InvalidJson, message, id: Value::Null }
 }
 
-fn of(subject: Subject) -> app::realtime::Subject {
+fn of(subject: Subject) -> Option<app::realtime::Subject> {
     match subject {
-        Subject::Job(id) => app::realtime::Subject::Job(id),
-        Subject::All => app::realtime::Subject::Mine,
+        Subject::Job(id) => Some(app::realtime::Subject::Job(id)),
+        Subject::Run(_) => None,
+        Subject::All => Some(app::realtime::Subject::Mine),
     }
 }
 

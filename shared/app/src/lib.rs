@@ -15,3 +15,4 @@ pub mod ports;
 pub mod realtime;
 pub mod seal;
 pub mod secrets;
+pub mod workflows;

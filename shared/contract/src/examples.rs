@@ -1,5 +1,7 @@
 //! Examples of the larger answers, made by the code that makes the answers: they cannot fall out of step.
 
+mod workflows;
+
 use domain::{
     AttemptId, Currency, JobId, Money, UserId,
     job::{Attempt, Event, Exit, ExitReason, Handle, Job, Outcome, SealedText, Status},
@@ -22,7 +24,7 @@ fn at(seconds: i64) -> Timestamp {
 
 /// Examples by the names of their schemas.
 pub(crate) fn all() -> Vec<(&'static str, Value)> {
-    [accounts(), works()].concat()
+    [accounts(), works(), workflows::all()].concat()
 }
 
 /// What people say about themselves. Every secret is made up.

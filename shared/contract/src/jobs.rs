@@ -21,7 +21,7 @@ pub use list::{JobPage, ListQuery};
 pub use log::{Log, LogPosition, LogQuery};
 pub use submit::{GpuNeed, Retry, SecretNames, SecretText, SubmitJob};
 pub(crate) use submit::{spot, strategy};
-pub use view::{Gpu, Job, JobFacts, Links, Progress};
+pub use view::{Gpu, Job, JobFacts, JobNode, Links, Progress};
 
 mirror! {
     /// Whether a job takes instances that the cloud may take back: `prefer` takes on-demand where there is no spot.

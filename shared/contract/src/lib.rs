@@ -7,11 +7,15 @@ pub mod events;
 pub mod jobs;
 pub mod messages;
 pub mod money;
+pub mod notifications;
 pub mod offers;
 pub mod problem;
 pub mod realtime;
+pub mod runs;
+pub mod schedules;
 pub mod secrets;
 pub mod system;
+pub mod workflows;
 
 mod examples;
 mod mirror;

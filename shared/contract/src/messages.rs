@@ -7,7 +7,8 @@ mod schema;
 
 pub use outgoing::{
     ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobError, JobErrorCode, JobPosition, JobStatus, Log,
-    MESSAGE_BYTES, Message, Metrics, Pong, Progress, ProgressFigures, Subscribed, Unsubscribed, pack,
+    MESSAGE_BYTES, Message, Metrics, Pong, Progress, ProgressFigures, RunPosition, RunState, Subscribed,
+    Unsubscribed, pack,
 };
-pub use request::{REQUEST_BYTES, Request, Subject};
+pub use request::{REQUEST_BYTES, Request, StatusOf, Subject};
 pub use schema::schema;

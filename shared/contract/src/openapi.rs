@@ -8,7 +8,10 @@ use utoipa::{
     },
 };
 
-use crate::{accounts, costs, examples, jobs, offers, problem::Problem, realtime, secrets, system};
+use crate::{
+    accounts, costs, examples, jobs, notifications, offers, problem::Problem, realtime, runs, schedules,
+    secrets, system, workflows,
+};
 
 /// What any operation that wants a caller may answer.
 #[derive(Debug, IntoResponses)]
@@ -80,6 +83,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         Root::openapi()
             .merge_from(accounts::Docs::openapi())
             .merge_from(jobs::Docs::openapi())
+            .merge_from(workflows::Docs::openapi())
+            .merge_from(runs::Docs::openapi())
+            .merge_from(schedules::Docs::openapi())
+            .merge_from(notifications::Docs::openapi())
             .merge_from(costs::Docs::openapi())
             .merge_from(offers::Docs::openapi())
             .merge_from(realtime::Docs::openapi())
@@ -178,7 +185,8 @@ mod tests {
         let mut without = Vec::new();
         for (method, path, operation) in operations(&document) {
             // The bodies of accounts and of the ticket are small and have their examples field by field.
-            if !["jobs", "offers", "system"].iter().any(|tag| operation["tags"][0] == *tag) {
+            let large = ["jobs", "workflows", "runs", "schedules", "notifications", "offers", "system"];
+            if !large.iter().any(|tag| operation["tags"][0] == *tag) {
                 continue;
             }
             let request = &operation["requestBody"]["content"]["application/json"];

@@ -1,5 +1,6 @@
 //! What every error looks like: RFC 9457, with a stable code and the request's id.
 
+use domain::job::FieldError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,7 +34,7 @@ pub struct Problem {
     pub errors: Vec<Field>,
 }
 
-/// What is wrong with one field.
+/// What is wrong with one field, or one place of a definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Field {
     /// Its path in the body, or its name in the query.
@@ -42,4 +43,13 @@ pub struct Field {
     /// Why it is refused and what would be accepted.
     #[schema(example = "must be between 1 and 16")]
     pub message: String,
+    /// The line in the YAML, from 1, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+impl From<FieldError> for Field {
+    fn from(error: FieldError) -> Self {
+        Self { field: error.field, message: error.message, line: None }
+    }
 }

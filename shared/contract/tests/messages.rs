@@ -6,13 +6,15 @@ use contract::{
     budget::{BudgetAlert, BudgetLevel},
     messages::{
         ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobPosition, JobStatus, Log, MESSAGE_BYTES, Message,
-        Metrics, Pong, Progress, ProgressFigures, Request, Subject, Subscribed, Unsubscribed, pack, schema,
+        Metrics, Pong, Progress, ProgressFigures, Request, RunPosition, RunState, StatusOf, Subject,
+        Subscribed, Unsubscribed, pack, schema,
     },
 };
 use domain::{
-    Currency, JobId, Money,
+    Currency, JobId, Money, RunId, ScheduleId,
     job::{Edit, Event, EventKind, Exit, ExitReason, Outcome, Status},
     placement::{Offer, Stock},
+    workflow::{self, CachedFrom, Counts, NodeStatus, Origin, RunEventKind, RunStatus, Stop},
 };
 use jiff::Timestamp;
 use jsonschema::Validator;
@@ -23,6 +25,46 @@ const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn job() -> JobId {
     JobId::new(Uuid::from_u128(7))
+}
+
+fn run() -> RunId {
+    RunId::new(Uuid::from_u128(8))
+}
+
+fn run_event(kind: RunEventKind) -> Message {
+    workflow::RunEvent { run_id: run(), seq: 3, at: AT, status: RunStatus::Running, kind }.into()
+}
+
+/// One of each kind of a run's events.
+fn run_events() -> Vec<Message> {
+    let (of, node) = (run(), "train".to_owned());
+    let slot = Origin::Schedule { schedule_id: ScheduleId::new(Uuid::from_u128(9)), slot: AT };
+    let started = [
+        Origin::Manual,
+        slot,
+        Origin::Resume { of },
+        Origin::Retry { of, node: node.clone() },
+        Origin::Rerun { of },
+    ]
+    .map(|origin| RunEventKind::Started { origin });
+    let cached = CachedFrom { run_id: of, node: node.clone(), job_id: job(), at: AT };
+    let nodes = [
+        (NodeStatus::Running, Some(0), Some(job()), None, None),
+        (NodeStatus::Succeeded, None, None, None, Some(cached)),
+        (NodeStatus::UpstreamFailed, None, None, Some("train failed".to_owned()), None),
+    ]
+    .map(|(node_status, item, job_id, reason, cached_from)| RunEventKind::Node {
+        node: node.clone(),
+        item,
+        node_status,
+        attempt: 1,
+        job_id,
+        items: None,
+        reason,
+        cached_from,
+    });
+    let rest = [RunEventKind::StopRequested { stop: Stop::TimedOut }, RunEventKind::Ended { reason: None }];
+    started.into_iter().chain(nodes).chain(rest).map(run_event).collect()
 }
 
 fn offer(region: &str) -> Offer {
@@ -121,12 +163,31 @@ fn others() -> Vec<Message> {
         Message::Subscribed(Subscribed {
             id: json!(1),
             job_id: Some(job()),
+            run_id: None,
             all: false,
             seq: Some(3),
             status: Some(contract::events::Status::Running),
+            run_status: None,
         }),
-        Message::Subscribed(Subscribed { id: Value::Null, job_id: None, all: true, seq: None, status: None }),
-        Message::Unsubscribed(Unsubscribed { id: json!("a"), job_id: None, all: true }),
+        Message::Subscribed(Subscribed {
+            id: Value::Null,
+            job_id: None,
+            run_id: Some(run()),
+            all: false,
+            seq: Some(3),
+            status: None,
+            run_status: Some(contract::runs::RunStatus::Running),
+        }),
+        Message::Unsubscribed(Unsubscribed { id: json!("a"), job_id: None, run_id: None, all: true }),
+        Message::RunStatus(RunState {
+            id: Value::Null,
+            run_id: run(),
+            status: contract::runs::RunStatus::Failed,
+            seq: 9,
+            counts: Counts { failed: 1, ..Counts::default() }.into(),
+            updated_at: AT,
+            reason: Some("train failed".into()),
+        }),
         Message::JobStatus(JobStatus {
             id: json!({"any": []}),
             job_id: job(),
@@ -143,14 +204,17 @@ fn others() -> Vec<Message> {
             connected_at: AT,
             closes_at: AT,
             jobs: vec![job()],
+            runs: vec![run()],
             all: false,
         }),
         Message::Pong(Pong {
             id: Value::Null,
             at: AT,
             jobs: vec![JobPosition { job_id: job(), status: contract::events::Status::Queued, seq: 1 }],
+            runs: vec![RunPosition { run_id: run(), status: contract::runs::RunStatus::Running, seq: 4 }],
         }),
-        Message::Gap(Gap { job_id: job(), from: 1, to: 9, message: "fetch".into() }),
+        Message::Gap(Gap { job_id: Some(job()), run_id: None, from: 1, to: 9, message: "fetch".into() }),
+        Message::Gap(Gap { job_id: None, run_id: Some(run()), from: 1, to: 9, message: "fetch".into() }),
         Message::Error(Error { code: ErrorCode::NotFound, message: "no such job".into(), id: Value::Null }),
         Message::Budget(BudgetAlert {
             month: "2026-11".into(),
@@ -193,7 +257,10 @@ fn the_file_is_the_schema() {
 #[test]
 fn what_the_page_shows_is_true() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/websocket-realtime-status.md");
-    let page = std::fs::read_to_string(path).expect("the page is there").replace("job_…", &job().to_string());
+    let page = std::fs::read_to_string(path)
+        .expect("the page is there")
+        .replace("job_…", &job().to_string())
+        .replace("run_…", &run().to_string());
 
     let examples =
         page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("there are examples");
@@ -205,7 +272,7 @@ fn what_the_page_shows_is_true() {
 
     let requests = page.lines().filter_map(|line| line.strip_prefix("| `{")?.split('`').next());
     let requests: Vec<String> = requests.map(|rest| format!("{{{rest}")).collect();
-    assert_eq!(requests.len(), 6);
+    assert_eq!(requests.len(), 7);
     for request in requests {
         assert!(Request::parse(&request).is_ok(), "{request}");
     }
@@ -223,11 +290,17 @@ fn what_the_page_shows_is_true() {
 fn every_message_holds_to_the_schema_and_every_variant_occurs() {
     let frame = validator("Frame");
     let mut seen = BTreeSet::new();
-    let messages = others().into_iter().map(json_of).chain(events().into_iter().map(|(expected, event)| {
-        let message = json_of(event.into());
-        assert_eq!(message["type"], expected, "{message}");
+    let runs = run_events().into_iter().map(|event| {
+        let message = json_of(event);
+        assert_eq!(message["type"], "run_event", "{message}");
         message
-    }));
+    });
+    let messages =
+        others().into_iter().map(json_of).chain(runs).chain(events().into_iter().map(|(expected, event)| {
+            let message = json_of(event.into());
+            assert_eq!(message["type"], expected, "{message}");
+            message
+        }));
     let messages: Vec<Value> = messages.collect();
     for message in &messages {
         assert_valid(&frame, message);
@@ -281,10 +354,22 @@ fn requests_are_read_as_the_schema_says() {
             json!({"action": "unsubscribe", "job_id": id}),
             Request::Unsubscribe { id: Value::Null, subject: Subject::Job(job()) },
         ),
-        (json!({"action": "get_status"}), Request::GetStatus { id: Value::Null, job_id: None }),
+        (
+            json!({"action": "subscribe", "run_id": run().to_string(), "after": 2}),
+            Request::Subscribe { id: Value::Null, subject: Subject::Run(run()), after: Some(2) },
+        ),
+        (
+            json!({"action": "unsubscribe", "run_id": run().to_string()}),
+            Request::Unsubscribe { id: Value::Null, subject: Subject::Run(run()) },
+        ),
+        (json!({"action": "get_status"}), Request::GetStatus { id: Value::Null, of: None }),
+        (
+            json!({"action": "get_status", "run_id": run().to_string()}),
+            Request::GetStatus { id: Value::Null, of: Some(StatusOf::Run(run())) },
+        ),
         (
             json!({"action": "get_status", "job_id": id}),
-            Request::GetStatus { id: Value::Null, job_id: Some(job()) },
+            Request::GetStatus { id: Value::Null, of: Some(StatusOf::Job(job())) },
         ),
     ];
     for (json, request) in good {
@@ -314,6 +399,12 @@ fn a_bad_request_is_answered_with_its_id_and_the_field() {
             ErrorCode::InvalidMessage,
             "after",
         ),
+        (
+            json!({"id": 7, "action": "subscribe", "job_id": id, "run_id": run().to_string()}),
+            ErrorCode::InvalidMessage,
+            "run_id",
+        ),
+        (json!({"id": 7, "action": "subscribe", "run_id": id}), ErrorCode::InvalidMessage, "run_id"),
         (json!({"id": 7, "action": "subscribe", "job_id": id, "after": -1}), ErrorCode::InvalidMessage, "-1"),
         (json!({"id": 7, "action": "ping", "jobid": id}), ErrorCode::InvalidMessage, "jobid"),
     ];
@@ -348,6 +439,8 @@ fn an_output_too_long_for_a_message_is_left_out_and_named() {
     assert!(message["event"]["exit"]["output_error"].as_str().is_some_and(|text| text.contains("fetch")));
     assert_valid(&validator("Frame"), &message);
 
+    let long = json_of(run_event(RunEventKind::Ended { reason: Some("x".repeat(MESSAGE_BYTES)) }));
+    assert_eq!((&long["type"], &long["run_id"]), (&json!("gap"), &json!(run().to_string())));
     let reason = Some("x".repeat(MESSAGE_BYTES));
     let message = json_of(event(Status::Failed, EventKind::Ended { exit: None, reason }).into());
     assert_eq!((&message["type"], &message["from"], &message["to"]), (&json!("gap"), &json!(3), &json!(3)));

@@ -3,6 +3,7 @@
 mod access;
 mod address;
 mod extract;
+mod idempotency;
 mod problem;
 
 use axum::{
@@ -18,6 +19,7 @@ use tower::ServiceExt;
 pub use access::{AdminCaller, Caller, SessionCaller};
 pub use address::SourceAddress;
 pub use extract::{BODY_LIMIT, Body, Params, Path};
+pub use idempotency::{IdempotencyKey, Made};
 pub use problem::Problem;
 
 use crate::log;

@@ -24,7 +24,9 @@ mod system;
 
 pub use aws::Secret;
 pub use config::Config;
-pub use http::{AdminCaller, Body, Caller, Params, Path, Problem, SessionCaller, SourceAddress};
+pub use http::{
+    AdminCaller, Body, Caller, IdempotencyKey, Made, Params, Path, Problem, SessionCaller, SourceAddress,
+};
 pub use lambda_runtime::{Error, LambdaEvent as Event};
 pub use machine::Carrier;
 pub use platform::Platform;

@@ -116,6 +116,9 @@ pub struct Job {
     /// The job that this one repeats.
     #[schema(required = true)]
     pub restart_of: Option<String>,
+    /// The node of a run that it is a try of; null if it was submitted by itself.
+    #[schema(required = true)]
+    pub node: Option<JobNode>,
     /// Grows with each change.
     pub version: u64,
     /// The number of its last event: what comes after is `GET …/events?after=seq`.
@@ -146,6 +149,34 @@ pub struct Progress {
 impl From<domain::job::Progress> for Progress {
     fn from(progress: domain::job::Progress) -> Self {
         Self { fraction: progress.fraction, text: progress.text }
+    }
+}
+
+/// The node of a run that a job is a try of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JobNode {
+    #[schema(example = "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f")]
+    pub run_id: String,
+    /// Its number in the plan, from 0.
+    pub step: u32,
+    /// Which item of a map, from 0; null for a node.
+    #[schema(required = true)]
+    pub item: Option<u32>,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// Its path.
+    pub link: String,
+}
+
+impl From<domain::job::NodeRef> for JobNode {
+    fn from(node: domain::job::NodeRef) -> Self {
+        Self {
+            run_id: node.run.to_string(),
+            step: node.step,
+            item: node.item,
+            attempt: node.attempt,
+            link: format!("/v1/runs/{}/nodes/{}", node.run, node.step),
+        }
     }
 }
 
@@ -257,6 +288,7 @@ impl Job {
                 .map(|started| seconds(started, job.ended_at.unwrap_or(facts.now))),
             exit: job.exit.map(Into::into),
             restart_of: job.restart_of.map(|id| id.to_string()),
+            node: job.node.map(Into::into),
             version: job.version,
             seq: job.seq,
             links: Links::of(job.id),

@@ -1,7 +1,7 @@
 //! What the platform says.
 
 use domain::{
-    JobId,
+    JobId, RunId,
     job::{self, EventKind},
 };
 
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::budget::BudgetAlert;
 use crate::events::{Event, Exit, Happening, Outcome, Status};
+use crate::runs::{NodeCounts, RunEvent, RunStatus};
 
 /// No message is longer: API Gateway takes 128 KB at most.
 pub const MESSAGE_BYTES: usize = 100 * 1024;
@@ -27,6 +28,8 @@ pub enum Message {
     JobError(JobError),
     /// The last entry of a job's history but for edits: the job has ended.
     Completion(Event),
+    /// An entry of a run's history; what happens to its nodes is in it.
+    RunEvent(RunEvent),
     /// How far a command says that it is.
     Progress(Progress),
     /// A piece of a job's log.
@@ -39,6 +42,8 @@ pub enum Message {
     Unsubscribed(Unsubscribed),
     /// Where a job stands.
     JobStatus(JobStatus),
+    /// Where a run stands.
+    RunStatus(RunState),
     /// What this connection listens to.
     ConnectionStatus(ConnectionStatus),
     /// The answer to a ping.
@@ -165,16 +170,23 @@ pub struct Subscribed {
     /// The request's own.
     #[schema(value_type = Value)]
     pub id: Value,
-    /// Null for all jobs.
+    /// Null if it is not about one job.
     #[schema(required = true, value_type = Option<String>)]
     pub job_id: Option<JobId>,
+    /// Null if it is not about one run.
+    #[schema(required = true, value_type = Option<String>)]
+    pub run_id: Option<RunId>,
+    /// All jobs and runs.
     pub all: bool,
-    /// The job's last event. Later ones come as messages; null for all jobs.
+    /// The last event of the job or run. Later ones come as messages; null for all.
     #[schema(required = true)]
     pub seq: Option<u64>,
-    /// The job's status; null for all jobs.
-    #[schema(required = true, value_type = Option<Status>)]
+    /// The job's status; null if it is not about one job.
+    #[schema(required = true)]
     pub status: Option<Status>,
+    /// The run's status; null if it is not about one run.
+    #[schema(required = true)]
+    pub run_status: Option<RunStatus>,
 }
 
 /// A subscription is over, or never was.
@@ -184,6 +196,8 @@ pub struct Unsubscribed {
     pub id: Value,
     #[schema(required = true, value_type = Option<String>)]
     pub job_id: Option<JobId>,
+    #[schema(required = true, value_type = Option<String>)]
+    pub run_id: Option<RunId>,
     pub all: bool,
 }
 
@@ -212,6 +226,25 @@ pub struct JobStatus {
     pub reason: Option<String>,
 }
 
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RunState {
+    #[schema(value_type = Value)]
+    pub id: Value,
+    #[schema(value_type = String)]
+    pub run_id: RunId,
+    pub status: RunStatus,
+    /// The number of its last event.
+    pub seq: u64,
+    /// How many of its nodes stand where.
+    pub counts: NodeCounts,
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// Why it ended as it did.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+}
+
 /// What this connection listens to.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ConnectionStatus {
@@ -224,6 +257,8 @@ pub struct ConnectionStatus {
     pub closes_at: Timestamp,
     #[schema(value_type = Vec<String>)]
     pub jobs: Vec<JobId>,
+    #[schema(value_type = Vec<String>)]
+    pub runs: Vec<RunId>,
     pub all: bool,
 }
 
@@ -236,6 +271,8 @@ pub struct Pong {
     pub at: Timestamp,
     /// Where each subscribed job stands, so that a message that was lost is noticed.
     pub jobs: Vec<JobPosition>,
+    /// Where each subscribed run stands, likewise.
+    pub runs: Vec<RunPosition>,
 }
 
 /// Where a job stands, in short.
@@ -247,11 +284,24 @@ pub struct JobPosition {
     pub seq: u64,
 }
 
-/// Events from `from` to `to` do not come over this connection: fetch the job and its events over HTTP.
+/// Where a run stands, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunPosition {
+    #[schema(value_type = String)]
+    pub run_id: RunId,
+    pub status: RunStatus,
+    pub seq: u64,
+}
+
+/// Events from `from` to `to` do not come over this connection: fetch the job or the run and its events over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
-    #[schema(value_type = String)]
-    pub job_id: JobId,
+    /// Null if they are a run's.
+    #[schema(required = true, value_type = Option<String>)]
+    pub job_id: Option<JobId>,
+    /// Null if they are a job's.
+    #[schema(required = true, value_type = Option<String>)]
+    pub run_id: Option<RunId>,
     pub from: u64,
     pub to: u64,
     pub message: String,
@@ -280,7 +330,7 @@ pub enum ErrorCode {
     UnknownAction,
     /// The message is too long.
     TooLarge,
-    /// There is no such job, or it is somebody else's.
+    /// There is no such job or run, or it is somebody else's.
     NotFound,
     /// The connection has as many subscriptions as it may.
     TooManySubscriptions,
@@ -330,6 +380,12 @@ fn of_outcome(outcome: &job::Outcome) -> Option<(JobErrorCode, String)> {
     }
 }
 
+impl From<domain::workflow::RunEvent> for Message {
+    fn from(event: domain::workflow::RunEvent) -> Self {
+        Self::RunEvent(event.into())
+    }
+}
+
 impl Message {
     /// The message as text of at most [`MESSAGE_BYTES`]. An event whose output makes it longer comes without the output;
     /// one that is still too long, as a [`Gap`].
@@ -339,15 +395,20 @@ impl Message {
             return Ok(text);
         }
         let mut message = self;
-        let Some(event) = message.event_mut() else { return Ok(text) };
-        event.leave_output_out();
-        let (job_id, seq) = (event.job_id, event.seq);
+        let (job_id, run_id, seq) = match &mut message {
+            Self::RunEvent(event) => (None, Some(event.run_id), event.seq),
+            other => {
+                let Some(event) = other.event_mut() else { return Ok(text) };
+                event.leave_output_out();
+                (Some(event.job_id), None, event.seq)
+            }
+        };
         let text = serde_json::to_string(&message)?;
         if text.len() <= MESSAGE_BYTES {
             return Ok(text);
         }
         let message = "the event is too long for a message; fetch it over HTTP".to_owned();
-        serde_json::to_string(&Self::Gap(Gap { job_id, from: seq, to: seq, message }))
+        serde_json::to_string(&Self::Gap(Gap { job_id, run_id, from: seq, to: seq, message }))
     }
 
     fn event_mut(&mut self) -> Option<&mut Event> {

@@ -142,7 +142,27 @@ pub enum Kind<'a> {
     Sequential(&'a [Node]),
 }
 
+/// What a step does: a node that is no group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    Job,
+    Condition,
+    Webhook,
+    Map,
+}
+
 impl Kind<'_> {
+    /// What it does without its details; nothing for a group.
+    pub const fn step(&self) -> Option<StepKind> {
+        match self {
+            Self::Job(_) => Some(StepKind::Job),
+            Self::Condition(_) => Some(StepKind::Condition),
+            Self::Webhook(_) => Some(StepKind::Webhook),
+            Self::Map(_) => Some(StepKind::Map),
+            Self::Parallel(_) | Self::Sequential(_) => None,
+        }
+    }
+
     /// The key that names it.
     pub const fn word(&self) -> &'static str {
         match self {

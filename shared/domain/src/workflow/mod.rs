@@ -24,7 +24,8 @@ mod validate;
 pub use advance::{Decision, Effect, Fan, Gate, Outcome, Place, Status, Tally, TriggerRule, Window};
 pub use cache_key::CacheKey;
 pub use definition::{
-    Cache, Dependency, FailurePolicy, FanOut, Kind, Limits, Method, Node, Position, Retry, Webhook, Workflow,
+    Cache, Dependency, FailurePolicy, FanOut, Kind, Limits, Method, Node, Position, Retry, StepKind, Webhook,
+    Workflow,
 };
 pub use job_fields::render_job;
 pub use outcome::{Counts, IllegalChange, NodeStatus, RunStatus, Stop};

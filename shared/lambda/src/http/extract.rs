@@ -13,16 +13,17 @@ use super::Problem;
 /// The most bytes of a JSON body.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// A JSON body. Give `T` `#[serde(deny_unknown_fields)]`: a misspelt field is an error, not a default.
+/// A JSON body of at most `LIMIT` bytes. Give `T` `#[serde(deny_unknown_fields)]`: a misspelt field is an error, not a
+/// default.
 #[derive(Debug, Clone)]
-pub struct Body<T>(pub T);
+pub struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for Body<T, LIMIT> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let json = is_json(request.headers());
-        let bytes = read(request).await?;
+        let bytes = read(request, LIMIT).await?;
         if !json {
             return Err(not_json());
         }
@@ -31,12 +32,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 }
 
 /// A body that may be left out.
-impl<T: DeserializeOwned, S: Sync> OptionalFromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> OptionalFromRequest<S> for Body<T, LIMIT> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, Problem> {
         let json = is_json(request.headers());
-        let bytes = read(request).await?;
+        let bytes = read(request, LIMIT).await?;
         match bytes.is_empty() {
             true => Ok(None),
             false if json => parsed(&bytes).map(|value| Some(Self(value))),
@@ -45,9 +46,9 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequest<S> for Body<T> {
     }
 }
 
-async fn read(request: Request) -> Result<axum::body::Bytes, Problem> {
-    axum::body::to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| {
-        let detail = format!("The body is larger than {BODY_LIMIT} bytes. Send less.");
+async fn read(request: Request, limit: usize) -> Result<axum::body::Bytes, Problem> {
+    axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| {
+        let detail = format!("The body is larger than {limit} bytes. Send less.");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     })
 }

@@ -60,7 +60,7 @@ impl Problem {
 
     /// 422: some fields are not acceptable.
     pub fn invalid(errors: impl IntoIterator<Item = FieldError>) -> Self {
-        let errors = errors.into_iter().map(|error| Field { field: error.field, message: error.message });
+        let errors = errors.into_iter().map(Field::from);
         let detail =
             "Some fields of the request are not acceptable; errors names each and says what would be.";
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail);
@@ -121,7 +121,7 @@ impl Problem {
     /// The same with what is wrong with one field.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(Field { field: field.into(), message: message.into() });
+        self.errors.push(FieldError::new(field, message).into());
         self
     }
 
