@@ -7,7 +7,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 step "tools"
 missing=''
-for tool in dash bash busybox wget curl shellcheck gzip setsid:util-linux ps:procps; do
+for tool in dash bash busybox wget curl shellcheck gzip openssl strip:binutils setsid:util-linux ps:procps; do
   command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"
 done
 if [ -n "$missing" ]; then
@@ -21,12 +21,8 @@ if [ -n "$missing" ]; then
   fi
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
-# The template and the state machine are checked with the tools that AWS's own users have.
-mkdir -p target
-if [ ! -x target/venv/bin/sam ]; then
-  python3 -m venv target/venv
-  target/venv/bin/pip install --quiet --disable-pip-version-check aws-sam-cli boto3
-fi
+# The deployment is checked with the tools that AWS's own users have, and made in an emulator that is not ours.
+scripts/install_tools.sh sam checkov ministack
 if [ ! -x target/node/node_modules/.bin/asl-validator ]; then
   npm install --silent --no-fund --no-audit --prefix target/node asl-validator@4
 fi
@@ -54,11 +50,18 @@ rm -f target/dashboard.json
   npm run --silent build -- --logLevel warn && npm run --silent size) || dashboard=''
 count() { node -p "require('./target/dashboard.json').$1" 2>/dev/null || echo 0; }
 
+step "deployment into another emulator"
+target/venv-ministack/bin/python tests/ministack/check.py >target/ministack.txt 2>&1 || true
+cat target/ministack.txt
+emulated() { sed -n "s/^ministack: \(.*, \)\{0,1\}\([0-9]*\) $1.*/\2/p" target/ministack.txt; }
+deployed=$(emulated passed)
+undeployed=$(emulated failed)
+
 summary=$(sed -n 's/.*Summary.*] *\([0-9]*\) tests run: *\([0-9]*\) passed.*/\2/p' target/tests.txt)
 failed=$(sed -n 's/.*Summary.* \([0-9]*\) failed.*/\1/p' target/tests.txt)
 
-passed=$((${summary:-0} + $(count numPassedTests)))
-failed=$((${failed:-0} + $(count numFailedTests)))
+passed=$((${summary:-0} + $(count numPassedTests) + ${deployed:-0}))
+failed=$((${failed:-0} + $(count numFailedTests) + ${undeployed:-1}))
 [ "$dashboard" ] || echo "run_tests.sh: the dashboard did not pass; see above" >&2
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "${summary:-0}" -gt 0 ] && [ "$dashboard" ]

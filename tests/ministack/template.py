@@ -76,9 +76,19 @@ def definitions(template, folder):
     return template
 
 
+def origin(template, port):
+    """CloudFront reaches the API over the network, under the same path as everybody here."""
+    distribution = template["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
+    (api,) = [origin for origin in distribution["Origins"] if origin["Id"] == "api"]
+    api["DomainName"] = "localhost"
+    api["OriginPath"] = {"Fn::Sub": "/_aws/execute-api/${HttpApi}"}
+    api["CustomOriginConfig"] = {"OriginProtocolPolicy": "http-only", "HTTPPort": port}
+    return template
+
+
 def write(folder, port):
     """The template for an emulator at `port`, written into `folder`."""
-    template = paths(host_names(load(), port))
+    template = origin(paths(host_names(load(), port)), port)
     template = definitions(template, folder)
     target = folder / "template.json"
     target.write_text(json.dumps(template, indent=1))
