@@ -74,20 +74,18 @@ class Deployed(unittest.TestCase):
         for name in ("signing-key", "runner-key", "secrets-key", "providers/runpod"):
             self.assertEqual(kinds[f"/gpu/dev/{name}"], "SecureString")
 
-    def test_a_dry_run_needs_no_aws(self):
-        said = self.stack.deploy_script("--dry-run", "--stage", "prod", "DefaultGpus=8", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    def test_a_dry_run_needs_no_aws_and_packs_the_same_bytes(self):
+        archives = lambda: {path.name: path.read_bytes() for path in (ROOT / "target/lambda").glob("*.zip")}
+        deployed = archives()
+        nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+        said = self.stack.deploy_script("--dry-run", "--stage", "prod", "DefaultGpus=8", **nowhere)
         self.assertIn("would deploy infra/template.yaml as stage prod with:", said)
         for parameter in ("Stage=prod", "Protect=true", "Architecture=x86_64", "DefaultGpus=8"):
             self.assertIn(f"  {parameter}\n", said)
+        self.assertEqual(archives(), deployed)
         for wrong in (["--stage", "nowhere"], ["--arch", "vax"], ["not a parameter"]):
             with self.assertRaises(RuntimeError):
-                self.stack.deploy_script("--dry-run", *wrong)
-
-    def test_the_same_programs_make_the_same_archives(self):
-        archives = lambda: {path.name: path.read_bytes() for path in (ROOT / "target/lambda").glob("*.zip")}
-        before = archives()
-        self.stack.deploy_script("--dry-run")
-        self.assertEqual(archives(), before)
+                self.stack.deploy_script("--dry-run", *wrong, **nowhere)
 
     def test_one_origin_serves_dashboard_and_api(self):
         status, headers, page = self.stack.pages("/jobs/job_1")
