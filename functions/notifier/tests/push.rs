@@ -107,6 +107,27 @@ async fn each_listener_hears_of_an_event_once_and_nobody_else_does() {
 }
 
 #[tokio::test]
+async fn a_runs_events_go_to_those_who_watch_it_and_to_its_owner() {
+    let world = World::new().await;
+    for (id, who) in [("run", 1), ("mine", 1), ("other", 2)] {
+        world.connect(id, user(who)).await;
+    }
+    let mut head = world.start_run(user(1).user, 8).await;
+    world.run_event(&mut head, "train").await;
+    subscribe(&world, "run", &[Topic::Run(head.run_id)]).await;
+    subscribe(&world, "mine", &[Topic::Owner(user(1).user)]).await;
+    subscribe(&world, "other", &[Topic::Owner(user(2).user)]).await;
+    assert_eq!(push(&world, records(&world, "RUN#").await).await, Answer::default());
+    for id in ["run", "mine"] {
+        let messages = world.gateway.messages(id);
+        assert_eq!(field(&messages, "type"), ["run_event", "run_event"], "{id}");
+        assert_eq!(field(&messages, "seq"), [1, 2], "{id}");
+        assert_eq!(messages[1]["event"]["node_status"], "running");
+    }
+    assert!(world.gateway.messages("other").is_empty());
+}
+
+#[tokio::test]
 async fn events_come_in_their_order_and_in_few_texts() {
     let world = World::new().await;
     for id in ["a", "b"] {

@@ -41,5 +41,5 @@ pub async fn handle(platform: &Platform, event: Event<Value>) -> Result<Value, F
 
 fn realtime(platform: &Platform) -> Realtime {
     let store = Arc::new(platform.store().clone());
-    Realtime::new(store.clone(), store.clone(), store, platform.clock(), platform.ids())
+    Realtime::new(store.clone(), store.clone(), store.clone(), store, platform.clock(), platform.ids())
 }

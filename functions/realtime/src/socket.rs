@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use app::{
     ports::{Connection, PushError, StoreError, Topic},
-    realtime::{CONNECTION_LIFE, Realtime, Refusal},
+    realtime::{self, CONNECTION_LIFE, Realtime, Refusal},
 };
 use contract::messages::{
-    self, ConnectionStatus, Error, ErrorCode, Gap, JobPosition, JobStatus, Message, Pong, Request, StatusOf,
-    Subject, Subscribed, Unsubscribed,
+    self, ConnectionStatus, Error, ErrorCode, Gap, JobPosition, JobStatus, Message, Pong, Request,
+    RunPosition, RunState, StatusOf, Subject, Subscribed, Unsubscribed,
 };
-use domain::JobId;
+use domain::{JobId, RunId};
 use lambda::Platform;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -111,7 +111,9 @@ impl Socket<'_> {
             Request::GetStatus { id, of: Some(StatusOf::Job(job)) } => {
                 self.job_status(connection, id, job).await
             }
-            Request::GetStatus { of: Some(StatusOf::Run(_)), .. } => Err(Refusal::NotFound),
+            Request::GetStatus { id, of: Some(StatusOf::Run(run)) } => {
+                self.run_status(connection, id, run).await
+            }
             Request::GetStatus { id, of: None } => self.connection_status(connection, id).await,
             Request::Ping { id } => self.ping(connection, id).await,
         };
@@ -125,24 +127,52 @@ impl Socket<'_> {
         subject: Subject,
         after: Option<u64>,
     ) -> Result<Vec<Message>, Refusal> {
-        let subscribed =
-            self.realtime.subscribe(connection, of(subject).ok_or(Refusal::NotFound)?, after).await?;
-        let mut messages: Vec<Message> = subscribed.events.into_iter().map(Message::from).collect();
-        let job = subscribed.job.as_ref();
-        if let (Some(job), Some((from, to))) = (job, subscribed.gap) {
-            let message =
-                format!("fetch GET /v1/jobs/{0} and GET /v1/jobs/{0}/events?after={1}", job.id, from - 1);
-            messages.push(Message::Gap(Gap { job_id: Some(job.id), run_id: None, from, to, message }));
-        }
-        messages.push(Message::Subscribed(Subscribed {
-            id,
-            job_id: job.map(|job| job.id),
-            run_id: None,
-            all: job.is_none(),
-            seq: job.map(|job| job.seq),
-            status: job.map(|job| job.status.into()),
-            run_status: None,
-        }));
+        let subscribed = self.realtime.subscribe(connection, of(subject), after).await?;
+        let mut messages = Vec::new();
+        let answer = match subscribed {
+            realtime::Subscribed::Job { job, missed } => {
+                messages.extend(missed.events.into_iter().map(Message::from));
+                if let Some((from, to)) = missed.gap {
+                    let path = format!("/v1/jobs/{}", job.id);
+                    messages.push(gap(Some(job.id), None, &path, from, to));
+                }
+                Subscribed {
+                    id,
+                    job_id: Some(job.id),
+                    run_id: None,
+                    all: false,
+                    seq: Some(job.seq),
+                    status: Some(job.status.into()),
+                    run_status: None,
+                }
+            }
+            realtime::Subscribed::Run { head, missed } => {
+                messages.extend(missed.events.into_iter().map(Message::from));
+                if let Some((from, to)) = missed.gap {
+                    let path = format!("/v1/runs/{}", head.run_id);
+                    messages.push(gap(None, Some(head.run_id), &path, from, to));
+                }
+                Subscribed {
+                    id,
+                    job_id: None,
+                    run_id: Some(head.run_id),
+                    all: false,
+                    seq: Some(head.seq),
+                    status: None,
+                    run_status: Some(head.status.into()),
+                }
+            }
+            realtime::Subscribed::Mine => Subscribed {
+                id,
+                job_id: None,
+                run_id: None,
+                all: true,
+                seq: None,
+                status: None,
+                run_status: None,
+            },
+        };
+        messages.push(Message::Subscribed(answer));
         Ok(messages)
     }
 
@@ -152,12 +182,14 @@ impl Socket<'_> {
         id: Value,
         subject: Subject,
     ) -> Result<Vec<Message>, Refusal> {
-        self.realtime.unsubscribe(connection, of(subject).ok_or(Refusal::NotFound)?).await?;
-        let job_id = match subject {
-            Subject::Job(job) => Some(job),
-            Subject::Run(_) | Subject::All => None,
+        self.realtime.unsubscribe(connection, of(subject)).await?;
+        let (job_id, run_id) = match subject {
+            Subject::Job(job) => (Some(job), None),
+            Subject::Run(run) => (None, Some(run)),
+            Subject::All => (None, None),
         };
-        Ok(vec![Message::Unsubscribed(Unsubscribed { id, job_id, run_id: None, all: job_id.is_none() })])
+        let all = subject == Subject::All;
+        Ok(vec![Message::Unsubscribed(Unsubscribed { id, job_id, run_id, all })])
     }
 
     async fn job_status(
@@ -182,28 +214,59 @@ impl Socket<'_> {
         })])
     }
 
+    async fn run_status(
+        &self,
+        connection: &Connection,
+        id: Value,
+        run: RunId,
+    ) -> Result<Vec<Message>, Refusal> {
+        let (run, head) = self.realtime.run(connection, run).await?;
+        Ok(vec![Message::RunStatus(RunState {
+            id,
+            run_id: run.id,
+            status: head.status.into(),
+            seq: head.seq,
+            counts: head.counts.into(),
+            updated_at: head.updated_at,
+            reason: run.ended.and_then(|ended| ended.reason),
+        })])
+    }
+
     async fn connection_status(&self, connection: &Connection, id: Value) -> Result<Vec<Message>, Refusal> {
         let topics = self.realtime.subscriptions(connection).await?;
         let job = |topic: &Topic| match topic {
             Topic::Job(id) => Some(*id),
             Topic::Run(_) | Topic::Owner(_) => None,
         };
+        let run = |topic: &Topic| match topic {
+            Topic::Run(id) => Some(*id),
+            Topic::Job(_) | Topic::Owner(_) => None,
+        };
         Ok(vec![Message::ConnectionStatus(ConnectionStatus {
             id,
             connected_at: connection.connected_at,
             closes_at: connection.connected_at + CONNECTION_LIFE,
             jobs: topics.iter().filter_map(job).collect(),
-            runs: Vec::new(),
+            runs: topics.iter().filter_map(run).collect(),
             all: topics.contains(&Topic::Owner(connection.principal.user)),
         })])
     }
 
     async fn ping(&self, connection: &Connection, id: Value) -> Result<Vec<Message>, Refusal> {
-        let jobs = self.realtime.ping(connection).await?;
-        let position =
+        let watched = self.realtime.ping(connection).await?;
+        let job =
             |job: &domain::job::Job| JobPosition { job_id: job.id, status: job.status.into(), seq: job.seq };
-        let jobs = jobs.iter().map(position).collect();
-        Ok(vec![Message::Pong(Pong { id, at: self.platform.clock().now(), jobs, runs: Vec::new() })])
+        let run = |head: &domain::workflow::Head| RunPosition {
+            run_id: head.run_id,
+            status: head.status.into(),
+            seq: head.seq,
+        };
+        Ok(vec![Message::Pong(Pong {
+            id,
+            at: self.platform.clock().now(),
+            jobs: watched.jobs.iter().map(job).collect(),
+            runs: watched.runs.iter().map(run).collect(),
+        })])
     }
 
     async fn send(&self, id: &str, answer: Vec<Message>) -> Result<(), Failure> {
@@ -235,17 +298,23 @@ fn binary() -> Error {
     Error { code: ErrorCode::InvalidJson, message, id: Value::Null }
 }
 
-fn of(subject: Subject) -> Option<app::realtime::Subject> {
+fn of(subject: Subject) -> realtime::Subject {
     match subject {
-        Subject::Job(id) => Some(app::realtime::Subject::Job(id)),
-        Subject::Run(_) => None,
-        Subject::All => Some(app::realtime::Subject::Mine),
+        Subject::Job(id) => realtime::Subject::Job(id),
+        Subject::Run(id) => realtime::Subject::Run(id),
+        Subject::All => realtime::Subject::Mine,
     }
+}
+
+/// What to fetch from `path` instead of the events `from` to `to`.
+fn gap(job_id: Option<JobId>, run_id: Option<RunId>, path: &str, from: u64, to: u64) -> Message {
+    let message = format!("fetch GET {path} and GET {path}/events?after={}", from - 1);
+    Message::Gap(Gap { job_id, run_id, from, to, message })
 }
 
 fn refused(connection: &Connection, id: Value, refusal: Refusal) -> Vec<Message> {
     let (code, message) = match refusal {
-        Refusal::NotFound => (ErrorCode::NotFound, "job_id: there is no such job".to_owned()),
+        Refusal::NotFound(what) => (ErrorCode::NotFound, format!("{what}_id: there is no such {what}")),
         Refusal::TooManySubscriptions => (ErrorCode::TooManySubscriptions, refusal.to_string()),
         Refusal::Gone => return Vec::new(),
         Refusal::Store(error) => {

@@ -42,8 +42,8 @@ async fn say(world: &World, id: &str, request: Value) -> Vec<Value> {
 
 async fn ticket(world: &World, principal: Principal) -> String {
     let store = Arc::new(world.table.store.clone());
-    let realtime =
-        Realtime::new(store.clone(), store.clone(), store, world.platform.clock(), Arc::new(RandomIds));
+    let (clock, ids) = (world.platform.clock(), Arc::new(RandomIds));
+    let realtime = Realtime::new(store.clone(), store.clone(), store.clone(), store, clock, ids);
     realtime.issue_ticket(principal).await.expect("a ticket is made").text
 }
 
@@ -137,8 +137,10 @@ async fn a_subscription_tells_first_what_the_client_missed() {
     let all = say(&world, "a", json!({"action": "subscribe", "job_id": id, "after": 0, "id": 1})).await;
     assert_eq!(field(&all, "seq"), [1, 2, 3, 4, 5, 5]);
     assert_eq!(all[0]["event"], json!({"type": "submitted", "admitted": true}));
-    let subscribed =
-        json!({"type": "subscribed", "id": 1, "job_id": id, "all": false, "seq": 5, "status": "queued"});
+    let subscribed = json!({
+        "type": "subscribed", "id": 1, "job_id": id, "run_id": null, "all": false, "seq": 5, "status": "queued",
+        "run_status": null,
+    });
     assert_eq!(all[5], subscribed);
 
     let some = say(&world, "a", json!({"action": "subscribe", "job_id": id, "after": 3})).await;
@@ -172,6 +174,62 @@ async fn who_is_too_far_behind_is_told_to_fetch() {
     let near = say(&world, "a", json!({"action": "subscribe", "job_id": id, "after": 1})).await;
     let expected: Vec<u64> = (2..=501).chain([501]).collect();
     assert_eq!(field(&near, "seq"), expected);
+}
+
+#[tokio::test]
+async fn a_run_is_one_stream_for_all_of_its_nodes() {
+    let world = World::new().await;
+    world.connect("a", user(1)).await;
+    let mut head = world.start_run(user(1).user, 8).await;
+    let id = head.run_id.to_string();
+    for node in ["train", "tell"] {
+        world.run_event(&mut head, node).await;
+    }
+    let subscribe = json!({"action": "subscribe", "run_id": id, "after": 1, "id": 1});
+    let told = say(&world, "a", subscribe).await;
+    assert_eq!(field(&told, "type"), ["run_event", "run_event", "subscribed"]);
+    assert_eq!(field(&told, "seq"), [2, 3, 3]);
+    assert_eq!(told[0]["event"]["node"], "train");
+    assert_eq!(
+        (&told[2]["run_id"], &told[2]["run_status"], &told[2]["job_id"]),
+        (&json!(id), &json!("running"), &Value::Null)
+    );
+    assert_eq!(world.table.store.subscriptions("a").await.expect("they are read"), [Topic::Run(head.run_id)]);
+
+    let ahead = say(&world, "a", json!({"action": "subscribe", "run_id": id, "after": 4})).await;
+    assert_eq!(field(&ahead, "type"), ["gap", "subscribed"]);
+    assert_eq!(
+        (&ahead[0]["run_id"], &ahead[0]["job_id"], &ahead[0]["to"]),
+        (&json!(id), &Value::Null, &json!(3))
+    );
+
+    let pong = say(&world, "a", json!({"action": "ping"})).await;
+    assert_eq!(pong[0]["runs"], json!([{"run_id": id, "status": "running", "seq": 3}]));
+    let status = say(&world, "a", json!({"action": "get_status", "run_id": id})).await;
+    assert_eq!((&status[0]["type"], &status[0]["seq"]), (&json!("run_status"), &json!(3)));
+    let connection = say(&world, "a", json!({"action": "get_status"})).await;
+    assert_eq!(connection[0]["runs"], json!([id]));
+    let ended = say(&world, "a", json!({"action": "unsubscribe", "run_id": id})).await;
+    assert_eq!((&ended[0]["type"], &ended[0]["run_id"]), (&json!("unsubscribed"), &json!(id)));
+    assert!(world.table.store.subscriptions("a").await.expect("they are read").is_empty());
+}
+
+#[tokio::test]
+async fn somebody_elses_run_does_not_exist() {
+    let world = World::new().await;
+    world.connect("a", user(1)).await;
+    world.connect("root", admin(3)).await;
+    let head = world.start_run(user(2).user, 8).await;
+    let id = head.run_id.to_string();
+    for unknown in [&id, "run_00000000000000000000000000000099"] {
+        for action in ["subscribe", "get_status"] {
+            let answer = say(&world, "a", json!({"action": action, "run_id": unknown})).await;
+            assert_eq!(field(&answer, "code"), ["not_found"]);
+        }
+    }
+    assert!(world.table.store.subscribers(Topic::Run(head.run_id)).await.expect("they are read").is_empty());
+    let answer = say(&world, "root", json!({"action": "subscribe", "run_id": id})).await;
+    assert_eq!(field(&answer, "type"), ["subscribed"]);
 }
 
 #[tokio::test]
@@ -209,7 +267,9 @@ async fn whoever_looks_makes_the_runner_report_often() {
 
     let pong = say(&world, "a", json!({"action": "ping", "id": 5})).await;
     let position = json!([{"job_id": id, "status": "provisioning", "seq": 2}]);
-    assert_eq!(pong, [json!({"type": "pong", "id": 5, "at": "1970-01-01T00:00:00Z", "jobs": position})]);
+    let expected =
+        json!({"type": "pong", "id": 5, "at": "1970-01-01T00:00:00Z", "jobs": position, "runs": []});
+    assert_eq!(pong, [expected]);
     assert_eq!(watched_until().await, Some(START + SignedDuration::from_secs(60)));
 
     world.clock.forward(30);
@@ -252,7 +312,7 @@ async fn status_is_told_when_asked() {
         connection,
         [json!({
             "type": "connection_status", "id": null, "connected_at": "1970-01-01T00:00:00Z",
-            "closes_at": "1970-01-01T02:00:00Z", "jobs": [id], "all": true,
+            "closes_at": "1970-01-01T02:00:00Z", "jobs": [id], "runs": [], "all": true,
         })]
     );
 }
@@ -264,13 +324,16 @@ async fn a_subscription_can_be_ended_again() {
     let job = world.submit(user(1).user, 7).await;
     let id = job.id.to_string();
     let all = say(&world, "a", json!({"action": "subscribe", "all": true, "id": 0})).await;
-    let subscribed =
-        json!({"type": "subscribed", "id": 0, "job_id": null, "all": true, "seq": null, "status": null});
+    let subscribed = json!({
+        "type": "subscribed", "id": 0, "job_id": null, "run_id": null, "all": true, "seq": null, "status": null,
+        "run_status": null,
+    });
     assert_eq!(all, [subscribed]);
     say(&world, "a", json!({"action": "subscribe", "job_id": id})).await;
     for _ in 0..2 {
         let ended = say(&world, "a", json!({"action": "unsubscribe", "job_id": id, "id": 1})).await;
-        assert_eq!(ended, [json!({"type": "unsubscribed", "id": 1, "job_id": id, "all": false})]);
+        let expected = json!({"type": "unsubscribed", "id": 1, "job_id": id, "run_id": null, "all": false});
+        assert_eq!(ended, [expected]);
     }
     let left = world.table.store.subscriptions("a").await.expect("they are read");
     assert_eq!(left, [Topic::Owner(user(1).user)]);

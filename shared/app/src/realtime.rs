@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    JobId, Principal,
+    JobId, Principal, RunId,
     job::{Event, Job, RunnerState},
+    workflow::{Head, Run, RunEvent},
 };
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::ports::{
-    Clock, Connection, ConnectionStore, Ids, JobStore, RunnerStore, StoreError, Ticket, Topic,
+    Clock, Connection, ConnectionStore, Ids, JobStore, RunStore, RunnerStore, StoreError, Ticket, Topic,
 };
 
 /// How long a ticket is good for.
@@ -30,7 +31,7 @@ pub const SUBSCRIPTIONS: usize = 50;
 pub const REPLAY: usize = 500;
 /// How many events are read at once.
 const PAGE: usize = 100;
-/// How many jobs are looked at at once.
+/// How many jobs or runs are looked at at once.
 const AT_ONCE: usize = 8;
 
 /// Tickets, connections and subscriptions over the stores.
@@ -39,6 +40,7 @@ pub struct Realtime {
     connections: Arc<dyn ConnectionStore>,
     jobs: Arc<dyn JobStore>,
     runners: Arc<dyn RunnerStore>,
+    runs: Arc<dyn RunStore>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -66,16 +68,18 @@ impl std::fmt::Debug for IssuedTicket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Job(JobId),
-    /// Every job of the connection's own user.
+    /// A run with all of its nodes.
+    Run(RunId),
+    /// Every job and run of the connection's own user.
     Mine,
 }
 
 /// Why a request on a connection was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such job for this caller.
-    #[error("there is no such job")]
-    NotFound,
+    /// There is no such job or run for this caller.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
     /// It has [`SUBSCRIPTIONS`] already.
     #[error("the connection has {SUBSCRIPTIONS} subscriptions; end one first")]
     TooManySubscriptions,
@@ -88,13 +92,39 @@ pub enum Refusal {
 
 /// What to send to a connection that subscribed.
 #[derive(Debug)]
-pub struct Subscribed {
-    /// The job as it stood after the subscription; `None` for all jobs.
-    pub job: Option<Job>,
-    /// What the client does not know yet, in order.
-    pub events: Vec<Event>,
+pub enum Subscribed {
+    Job {
+        /// As it stood after the subscription.
+        job: Box<Job>,
+        missed: Missed<Event>,
+    },
+    Run {
+        /// As it stood after the subscription.
+        head: Box<Head>,
+        missed: Missed<RunEvent>,
+    },
+    /// To all jobs and runs.
+    Mine,
+}
+
+/// What a client does not know yet.
+#[derive(Debug)]
+pub struct Missed<E> {
+    /// In order.
+    pub events: Vec<E>,
     /// Numbers of events, first and last, that the client must fetch: it is too far behind.
     pub gap: Option<(u64, u64)>,
+}
+
+impl<E> Missed<E> {
+    const NOTHING: Self = Self { events: Vec::new(), gap: None };
+}
+
+/// What a connection subscribed to, as it stands.
+#[derive(Debug)]
+pub struct Watched {
+    pub jobs: Vec<Job>,
+    pub runs: Vec<Head>,
 }
 
 impl Realtime {
@@ -102,10 +132,11 @@ impl Realtime {
         connections: Arc<dyn ConnectionStore>,
         jobs: Arc<dyn JobStore>,
         runners: Arc<dyn RunnerStore>,
+        runs: Arc<dyn RunStore>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { connections, jobs, runners, clock, ids }
+        Self { connections, jobs, runners, runs, clock, ids }
     }
 
     /// Gives `principal` the right to connect once, soon.
@@ -138,7 +169,7 @@ impl Realtime {
         self.connections.connection(id).await
     }
 
-    /// Subscribes, and returns what happened to a job after event number `after`.
+    /// Subscribes, and returns what happened to a job or a run after event number `after`.
     pub async fn subscribe(
         &self,
         connection: &Connection,
@@ -154,17 +185,43 @@ impl Realtime {
             Err(StoreError::Conflict) => return Err(Refusal::Gone),
             other => other?,
         }
-        let Subject::Job(id) = subject else {
-            return Ok(Subscribed { job: None, events: Vec::new(), gap: None });
-        };
         // Read again: what was committed before the subscription stood is nobody's push.
-        let job = self.seen(connection.principal, id).await?;
-        let (events, gap) = match after {
-            Some(after) => self.replay(&job, after).await?,
-            None => (Vec::new(), None),
-        };
-        self.watch(&job).await?;
-        Ok(Subscribed { job: Some(job), events, gap })
+        match subject {
+            Subject::Job(id) => {
+                let job = self.seen(connection.principal, id).await?;
+                let missed = match after {
+                    Some(after) => {
+                        replay(
+                            job.seq,
+                            after,
+                            |event: &Event| event.seq,
+                            async |last| self.jobs.events(id, last, PAGE).await,
+                        )
+                        .await?
+                    }
+                    None => Missed::NOTHING,
+                };
+                self.watch(&job).await?;
+                Ok(Subscribed::Job { job: Box::new(job), missed })
+            }
+            Subject::Run(id) => {
+                let (_, head) = self.run(connection, id).await?;
+                let missed = match after {
+                    Some(after) => {
+                        replay(
+                            head.seq,
+                            after,
+                            |event: &RunEvent| event.seq,
+                            async |last| self.runs.run_events(id, last, PAGE).await,
+                        )
+                        .await?
+                    }
+                    None => Missed::NOTHING,
+                };
+                Ok(Subscribed::Run { head: Box::new(head), missed })
+            }
+            Subject::Mine => Ok(Subscribed::Mine),
+        }
     }
 
     /// Ends a subscription; there need not have been one.
@@ -192,54 +249,53 @@ impl Realtime {
         Ok((job, runner))
     }
 
+    /// A run and how far it is.
+    pub async fn run(&self, connection: &Connection, id: RunId) -> Result<(Run, Head), Refusal> {
+        let run = self.runs.run(id).await?.filter(|run| connection.principal.may_see(run.owner));
+        let run = run.ok_or(Refusal::NotFound("run"))?;
+        let head = self.runs.head(id).await?.ok_or(Refusal::NotFound("run"))?;
+        Ok((run, head))
+    }
+
     /// The connection's user is still there: the runners of the jobs that it subscribed to keep reporting often.
-    /// Returns those jobs as they stand.
-    pub async fn ping(&self, connection: &Connection) -> Result<Vec<Job>, StoreError> {
+    /// Returns those jobs, and runs, as they stand.
+    pub async fn ping(&self, connection: &Connection) -> Result<Watched, StoreError> {
         let topics = self.connections.subscriptions(&connection.id).await?;
-        let jobs = topics.into_iter().filter_map(|topic| match topic {
-            Topic::Job(id) => Some(id),
-            Topic::Run(_) | Topic::Owner(_) => None,
-        });
+        let (mut jobs, mut runs) = (Vec::new(), Vec::new());
+        for topic in topics {
+            match topic {
+                Topic::Job(id) => jobs.push(id),
+                Topic::Run(id) => runs.push(id),
+                Topic::Owner(_) => {}
+            }
+        }
         let looks = stream::iter(jobs).map(async |id| {
             let Some(job) = self.jobs.job(id).await? else { return Ok(None) };
             self.watch(&job).await?;
             Ok(Some(job))
         });
         let looks: Vec<Result<Option<Job>, StoreError>> = looks.buffered(AT_ONCE).collect().await;
-        looks.into_iter().filter_map(Result::transpose).collect()
+        let jobs = looks.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        let runs = if runs.is_empty() { Vec::new() } else { self.runs.heads(&runs).await? };
+        Ok(Watched { jobs, runs })
     }
 
     async fn allowed(&self, connection: &Connection, subject: Subject) -> Result<Topic, Refusal> {
-        if let Subject::Job(id) = subject {
-            self.seen(connection.principal, id).await?;
+        match subject {
+            Subject::Job(id) => {
+                self.seen(connection.principal, id).await?;
+            }
+            Subject::Run(id) => {
+                self.run(connection, id).await?;
+            }
+            Subject::Mine => {}
         }
         Ok(topic(connection.principal, subject))
     }
 
     async fn seen(&self, principal: Principal, id: JobId) -> Result<Job, Refusal> {
         let job = self.jobs.job(id).await?.filter(|job| principal.may_see(job.owner));
-        job.ok_or(Refusal::NotFound)
-    }
-
-    /// The events of `job` after number `after`, or which of them are too many to send.
-    async fn replay(&self, job: &Job, after: u64) -> Result<(Vec<Event>, Option<(u64, u64)>), StoreError> {
-        if after > job.seq {
-            // No number that we gave out: the client's picture is of something else.
-            return Ok((Vec::new(), Some((1, job.seq))));
-        }
-        if job.seq - after > REPLAY as u64 {
-            return Ok((Vec::new(), Some((after + 1, job.seq))));
-        }
-        let mut events: Vec<Event> = Vec::new();
-        let mut last = after;
-        while last < job.seq {
-            let page = self.jobs.events(job.id, last, PAGE).await?;
-            let Some(end) = page.last() else { break };
-            last = end.seq;
-            events.extend(page.into_iter().filter(|event| event.seq <= job.seq));
-        }
-        let whole = events.iter().map(|event| event.seq).eq(after + 1..=job.seq);
-        Ok(if whole { (events, None) } else { (Vec::new(), Some((after + 1, job.seq))) })
+        job.ok_or(Refusal::NotFound("job"))
     }
 
     async fn watch(&self, job: &Job) -> Result<(), StoreError> {
@@ -256,8 +312,39 @@ impl Realtime {
 fn topic(principal: Principal, subject: Subject) -> Topic {
     match subject {
         Subject::Job(id) => Topic::Job(id),
+        Subject::Run(id) => Topic::Run(id),
         Subject::Mine => Topic::Owner(principal.user),
     }
+}
+
+/// The events of a history that reaches up to `seq` after number `after`, or which of them are too many to send.
+async fn replay<E>(
+    seq: u64,
+    after: u64,
+    number: impl Fn(&E) -> u64,
+    page: impl AsyncFn(u64) -> Result<Vec<E>, StoreError>,
+) -> Result<Missed<E>, StoreError> {
+    if after > seq {
+        // No number that we gave out: the client's picture is of something else.
+        return Ok(Missed { events: Vec::new(), gap: Some((1, seq)) });
+    }
+    if seq - after > REPLAY as u64 {
+        return Ok(Missed { events: Vec::new(), gap: Some((after + 1, seq)) });
+    }
+    let mut events: Vec<E> = Vec::new();
+    let mut last = after;
+    while last < seq {
+        let page = page(last).await?;
+        let Some(end) = page.last() else { break };
+        last = number(end);
+        events.extend(page.into_iter().filter(|event| number(event) <= seq));
+    }
+    let whole = events.iter().map(&number).eq(after + 1..=seq);
+    Ok(if whole {
+        Missed { events, gap: None }
+    } else {
+        Missed { events: Vec::new(), gap: Some((after + 1, seq)) }
+    })
 }
 
 /// What a ticket is kept under: whoever reads the table cannot connect with it.

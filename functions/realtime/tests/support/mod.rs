@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use app::ports::{Admission, AttemptWrite, Clock, Commit, Connection, ConnectionStore, JobStore};
+use app::ports::{
+    Admission, AttemptWrite, Clock, Commit, Connection, ConnectionStore, JobStore, NewRun, RunCommit,
+    RunStore,
+};
 use axum::{
     Router,
     body::Bytes,
@@ -18,10 +21,11 @@ use axum::{
     routing::post,
 };
 use domain::{
-    AttemptId, JobId, Principal, Role, UserId,
+    AttemptId, JobId, Principal, Role, RunId, UserId, WorkflowId,
     job::{Attempt, Event, Job, Retry, RunnerState, Spec},
     placement::Offer,
     samples,
+    workflow::{FailurePolicy, Head, NodeState, NodeStatus, Origin, Run, RunEventKind},
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda::{Config, Platform, RandomIds};
@@ -235,6 +239,43 @@ impl World {
     /// One more event of the job.
     pub(crate) async fn wait_for_capacity(&self, job: &mut Job) {
         self.commit(job, |job, at| vec![job.wait_for_capacity("none", 30, at).expect("it is queued")]).await;
+    }
+
+    /// A run of `owner` with one event.
+    pub(crate) async fn start_run(&self, owner: UserId, id: u128) -> Head {
+        let now = self.clock.now();
+        let run = Run {
+            id: RunId::new(Uuid::from_u128(id)),
+            owner,
+            workflow_id: WorkflowId::new(Uuid::from_u128(id)),
+            workflow_version: 1,
+            name: "train-and-tell".into(),
+            origin: Origin::Manual,
+            nodes: 2,
+            failure_policy: FailurePolicy::FailFast,
+            priority: domain::job::Priority::Normal,
+            started_at: now,
+            deadline: now + SignedDuration::from_hours(1),
+            ended: None,
+        };
+        let mut head = Head::new(&run, []);
+        let events = [head.event(RunEventKind::Started { origin: Origin::Manual }, now)];
+        let params = serde_json::Map::new();
+        let new = NewRun { run: &run, head: &head, params: &params, events: &events, idempotency: None };
+        self.table.store.start_run(new).await.expect("the run is written");
+        head.version += 1;
+        head
+    }
+
+    /// One more event of the run: a node that runs.
+    pub(crate) async fn run_event(&self, head: &mut Head, node: &str) {
+        let now = self.clock.now();
+        let mut state = NodeState::waiting(head.run_id, u32::try_from(head.seq).expect("few"), None, node);
+        state.become_status(NodeStatus::Running, now).expect("it waits");
+        let events = [head.event(RunEventKind::of(&state), now)];
+        let change = RunCommit { head, nodes: &[state], events: &events, map: None, calls: &[], run: None };
+        self.table.store.commit_run(change).await.expect("the change is written");
+        head.version += 1;
     }
 
     /// The job's first attempt.

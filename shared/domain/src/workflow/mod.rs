@@ -9,6 +9,7 @@ mod errors;
 mod evaluate;
 mod expand;
 mod job_fields;
+mod lines;
 mod outcome;
 mod params;
 mod plan;
@@ -28,6 +29,7 @@ pub use definition::{
     Workflow,
 };
 pub use job_fields::render_job;
+pub use lines::line_of;
 pub use outcome::{Counts, IllegalChange, NodeStatus, RunStatus, Stop};
 pub use plan::{Ancestors, Edge, Plan, Step, Text};
 pub use read::Format;

@@ -59,8 +59,8 @@ impl Problem {
     }
 
     /// 422: some fields are not acceptable.
-    pub fn invalid(errors: impl IntoIterator<Item = FieldError>) -> Self {
-        let errors = errors.into_iter().map(Field::from);
+    pub fn invalid(errors: impl IntoIterator<Item = impl Into<Field>>) -> Self {
+        let errors = errors.into_iter().map(Into::into);
         let detail =
             "Some fields of the request are not acceptable; errors names each and says what would be.";
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", detail);
