@@ -70,7 +70,10 @@ fn classify<R>(error: &SdkError<TransactWriteItemsError, R>, counts_at: Option<u
     let conditions: Vec<usize> = (0..cancelled.cancellation_reasons().len())
         .filter(|at| failed(*at, "ConditionalCheckFailed"))
         .collect();
+    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
     match conditions.as_slice() {
+        // Such as a row that is too large: no repeat mends it.
+        [] if codes.clone().any(|code| code == "ValidationError") => Cancelled::No,
         [] => Cancelled::Collision,
         [only] if Some(*only) == counts_at => Cancelled::Limit,
         _ => Cancelled::Condition,

@@ -1,16 +1,19 @@
 //! What any store of runs must do.
 
+mod gates;
+mod values;
+
 use app::ports::{
-    CachedResult, Call, CallFor, CallStore, Closed, GateRow, Idempotency, JobStore, MapEnds, NewRun,
-    RunCommit, RunCounts, RunFilter, RunStore, ScheduleStore, StoreError,
+    Call, CallFor, CallStore, Idempotency, JobStore, MapEnds, NewRun, RunCommit, RunCounts, RunFilter,
+    RunStore, ScheduleStore, StoreError,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    JobId, RunId, ScheduleId, UserId, WorkflowId,
+    RunId, ScheduleId, UserId, WorkflowId,
     job::{NodeRef, Priority},
     workflow::{
-        CachedFrom, EndedRun, FailurePolicy, Head, MapProgress, NodeState, NodeStatus, Origin, Outcome, Run,
-        RunEvent, RunEventKind, RunStatus, Tally,
+        EndedRun, FailurePolicy, Head, MapProgress, NodeState, NodeStatus, Origin, Run, RunEvent,
+        RunEventKind, RunStatus,
     },
 };
 use dynamodb::Store;
@@ -19,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::support::{self, Table, noise, rows, sizes};
+use crate::support::{self, Table, noise, rows};
 
 /// 2026-11-24, on the millisecond.
 const AT: Timestamp = Timestamp::constant(1_795_478_400, 0);
@@ -48,7 +51,8 @@ fn run(n: u128) -> Run {
         failure_policy: FailurePolicy::FailFast,
         priority: Priority::Normal,
         started_at: AT,
-        deadline: AT + SignedDuration::from_hours(i64::try_from(n).expect("small")),
+        // The later it was started, the earlier it has to be over.
+        deadline: AT + SignedDuration::from_hours(1_000 - i64::try_from(n).expect("small")),
         ended: None,
     }
 }
@@ -281,7 +285,7 @@ async fn live_runs_are_in_the_order_of_their_deadlines() {
             break;
         }
     }
-    assert_eq!(seen, (1..=105).map(run_id).collect::<Vec<_>>());
+    assert_eq!(seen, (1..=105).rev().map(run_id).collect::<Vec<_>>());
     for wrong in ["", "!", "bm90IG91cnM"] {
         assert!(matches!(store.live_runs(Some(wrong)).await, Err(StoreError::Cursor)), "{wrong}");
     }
@@ -389,159 +393,6 @@ async fn nodes_and_items_are_listed_apart() {
 }
 
 #[tokio::test]
-async fn outputs_larger_than_a_row_are_kept() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let id = run_id(1);
-    for (key, size, parts) in [((1, None), 10, 1), ((1, Some(0)), 900_000, 3), ((1, Some(1)), 3_000_000, 8)] {
-        let output = json!({ "text": noise(size, 7), "number": 1.5 });
-        let kept = store.keep_output(id, key, &output).await.expect("kept");
-        assert_eq!(store.keep_output(id, key, &output).await.expect("kept again"), kept);
-        assert!(kept == 1 && parts == 1 || kept > 1 && kept <= parts, "{size} bytes in {kept} parts");
-        assert_eq!(store.output(id, key, kept).await.expect("read"), output);
-    }
-    // A missing part is a failure and not another value.
-    assert!(matches!(store.output(id, (1, Some(0)), 9).await, Err(StoreError::Other(_))));
-    let rows = sizes(&table, format!("RUN#{id}"), "OUTPUT#").await;
-    assert!(rows.iter().all(|bytes| *bytes < 400 * 1024), "{rows:?}");
-}
-
-#[tokio::test]
-async fn items_of_a_map_are_read_by_their_numbers() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let id = run_id(1);
-    // Together some 2.4 MB, one of them larger than a row, one map of nothing but small ones.
-    let many: Vec<Value> = (0..1_000_u64)
-        .map(|n| json!({ "n": n, "text": noise(if n == 500 { 700_000 } else { 1_700 }, n) }))
-        .collect();
-    let small: Vec<Value> = (0..10_000).map(|n| json!(n)).collect();
-    for _ in 0..2 {
-        store.keep_items(id, 1, &many).await.expect("kept, and again");
-    }
-    store.keep_items(id, 2, &small).await.expect("kept");
-    store.keep_items(id, 3, &[]).await.expect("kept");
-    for range in [0..1, 0..1_000, 205..207, 499..502, 500..501, 999..1_000, 990..2_000, 40..40, 1_000..1_001]
-    {
-        let expected: Vec<Value> =
-            many.iter().take(range.end as usize).skip(range.start as usize).cloned().collect();
-        assert_eq!(store.items(id, 1, range.clone()).await.expect("read"), expected, "{range:?}");
-    }
-    assert_eq!(store.items(id, 2, 0..10_000).await.expect("read"), small);
-    assert_eq!(store.items(id, 2, 9_998..9_999).await.expect("read"), [json!(9_998)]);
-    assert!(store.items(id, 3, 0..10).await.expect("read").is_empty());
-    assert!(store.items(id, 4, 0..10).await.is_err(), "never kept");
-    let parts = sizes(&table, format!("RUN#{id}"), "ITEMS#00001#").await;
-    assert!(parts.len() >= 6, "{parts:?}");
-    assert!(parts.iter().all(|bytes| *bytes < 400 * 1024), "{parts:?}");
-}
-
-#[tokio::test]
-async fn a_maps_progress_is_raised_and_added_to() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let run = run(1);
-    let mut head = start(store, &run).await.expect("started");
-    assert_eq!(store.map_progress(run.id, 3).await.expect("read"), MapProgress::default());
-    assert_eq!(store.raise_started(run.id, 3, 4).await.expect("raised"), 0);
-    assert_eq!(store.raise_started(run.id, 3, 4).await.expect("not raised"), 4);
-    assert_eq!(store.raise_started(run.id, 3, 2).await.expect("not raised"), 4);
-    for ends in [(2, 0, 0), (0, 1, 1)] {
-        let (succeeded, failed, cancelled) = ends;
-        let map = Some(MapEnds { step: 3, succeeded, failed, cancelled });
-        let events =
-            [head.event(RunEventKind::StopRequested { stop: domain::workflow::Stop::Cancelled }, AT)];
-        store.commit_run(RunCommit { map, events: &events, ..change(&head) }).await.expect("committed");
-        head.version += 1;
-    }
-    let progress = MapProgress { started: 4, succeeded: 2, failed: 1, cancelled: 1 };
-    assert_eq!(store.map_progress(run.id, 3).await.expect("read"), progress);
-    // Between them, those who raise it at once start each item once.
-    let raised = join_all([8, 6, 8, 7, 10].map(|target| store.raise_started(run.id, 3, target))).await;
-    let spans = [8, 6, 8, 7, 10].into_iter().zip(raised);
-    let mut started: Vec<u32> = spans.flat_map(|(to, from)| from.expect("raised")..to).collect();
-    started.sort_unstable();
-    assert_eq!(started, (4..10).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn a_gate_counts_each_member_once() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let id = run_id(1);
-    let outcome = |member: u32| match member % 3 {
-        0 => Outcome::Succeeded,
-        1 => Outcome::Failed,
-        _ => Outcome::Skipped,
-    };
-    for shard in [None, Some(0), Some(3)] {
-        // Every member three times, in an order of its own, all at once.
-        let order = (0..90_u32).map(|n| (n * 37) % 90 % 30);
-        let closed = join_all(order.map(async |member| {
-            let closed = store.close_gate(id, 9, shard, member, outcome(member)).await.expect("closed");
-            (member, closed)
-        }))
-        .await;
-        let first: Vec<&Closed> =
-            closed.iter().map(|(_, closed)| closed).filter(|closed| closed.first).collect();
-        assert_eq!(first.len(), 30);
-        // The rows after each first are all there are, each seen by one caller.
-        let mut members: Vec<u32> = first.iter().map(|closed| closed.after.members).collect();
-        members.sort_unstable();
-        assert_eq!(members, (1..=30).collect::<Vec<_>>());
-        for (member, closed) in &closed {
-            let mut expected = closed.before;
-            if closed.first {
-                expected.members += 1;
-                expected.tally += outcome(*member).into();
-            }
-            assert_eq!(closed.after, expected);
-        }
-        let all = GateRow { tally: Tally { succeeded: 10, failed: 10, skipped: 10 }, members: 30 };
-        // A repeat finds the row as it is, and another outcome does not change what was carried.
-        let repeat = store.close_gate(id, 9, shard, 0, Outcome::Failed).await.expect("closed");
-        assert_eq!(repeat, Closed { before: all, after: all, first: false });
-    }
-}
-
-#[tokio::test]
-async fn a_root_adds_each_shard_once() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let id = run_id(1);
-    let tally = |shard: u32| Tally { succeeded: 200 + shard, failed: shard, skipped: 56 - 2 * shard };
-    assert!(store.decide_early(id, 9).await.expect("decided"));
-    let order = (0..20_u32).map(|n| (n * 7) % 10);
-    let closed = join_all(order.map(|shard| store.close_shard(id, 9, shard, tally(shard)))).await;
-    let closed: Vec<Closed> = closed.into_iter().map(|closed| closed.expect("closed")).collect();
-    assert_eq!(closed.iter().filter(|closed| closed.first).count(), 10);
-    let mut all = GateRow { members: 10, ..GateRow::default() };
-    for shard in 0..10 {
-        all.tally += tally(shard);
-    }
-    let last = closed.iter().filter(|closed| closed.first && closed.after.members == 10);
-    assert_eq!(last.map(|closed| closed.after).collect::<Vec<_>>(), [all]);
-    let repeat = store.close_shard(id, 9, 4, Tally::default()).await.expect("closed");
-    assert_eq!(repeat, Closed { before: all, after: all, first: false });
-    assert!(!store.decide_early(id, 9).await.expect("it was"), "members do not undo it");
-    assert!(store.decide_early(id, 10).await.expect("decided"), "another step's gate");
-}
-
-#[tokio::test]
-async fn the_widest_gate_is_a_small_row() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let id = run_id(1);
-    for member in 0..256 {
-        store.close_gate(id, 1, Some(39), member, Outcome::Succeeded).await.expect("closed");
-    }
-    let row = rows(&table, format!("RUN#{id}"), "GATE#00001#039").await.remove(0);
-    let AttributeValue::Ns(members) = &row["s"] else { panic!("a set of numbers: {row:?}") };
-    assert_eq!(members.len(), 256);
-    assert!(members.iter().map(|member| member.len() + 1).sum::<usize>() < 2_048);
-}
-
-#[tokio::test]
 async fn events_are_read_from_where_one_stopped() {
     let table = Table::new().await;
     let store = &table.store;
@@ -559,31 +410,4 @@ async fn events_are_read_from_where_one_stopped() {
     assert_eq!(seqs(38, 10).await, [39, 40, 41]);
     assert!(seqs(41, 10).await.is_empty());
     assert!(seqs(u64::MAX, 10).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_result_is_found_until_it_expires() {
-    let table = Table::new().await;
-    let store = &table.store;
-    let key = "0".repeat(64);
-    let from = |n| CachedFrom {
-        run_id: run_id(n),
-        node: "train".into(),
-        job_id: JobId::new(Uuid::from_u128(n)),
-        at: AT,
-    };
-    let expires = AT + SignedDuration::from_hours(1);
-    assert_eq!(store.cached(owner(), &key, AT).await.expect("read"), None);
-    for (n, size) in [(1, 10), (2, 1_000_000), (3, 20)] {
-        let result = CachedResult { from: from(n), output: json!({ "loss": 0.5, "text": noise(size, 5) }) };
-        store.cache(owner(), &key, &result, expires).await.expect("kept");
-        assert_eq!(store.cached(owner(), &key, AT).await.expect("read"), Some(result), "the latest");
-    }
-    assert_eq!(store.cached(owner(), &key, expires).await.expect("read"), None);
-    assert_eq!(store.cached(UserId::new(Uuid::from_u128(5)), &key, AT).await.expect("read"), None);
-    for row in rows(&table, format!("CACHE#{}", owner()), "").await {
-        assert_eq!(row.get("expires_at"), Some(&AttributeValue::N(expires.as_second().to_string())));
-    }
-    let parts = sizes(&table, format!("CACHE#{}", owner()), "").await;
-    assert!(parts.iter().all(|bytes| *bytes < 400 * 1024), "{parts:?}");
 }
