@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::endpoint::{Endpoint, Said};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-job";
+const RUN_MACHINE: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:gpu-test-run";
 
 async fn machine(answers: &[Said]) -> (Endpoint, StepFunctions) {
     let endpoint = Endpoint::saying(answers).await;
-    let machine = StepFunctions::new(&endpoint.environment(), MACHINE);
+    let machine = StepFunctions::new(&endpoint.environment(), MACHINE, RUN_MACHINE);
     (endpoint, machine)
 }
 
@@ -24,6 +25,16 @@ async fn an_execution_starts_under_its_name_with_its_input() {
     assert_eq!(asked.target, "AWSStepFunctions.StartExecution");
     assert_eq!((&body["stateMachineArn"], &body["name"]), (&json!(MACHINE), &json!("job_7-0")));
     assert_eq!(body["input"], r#"{"job_id":"job_7"}"#);
+}
+
+#[tokio::test]
+async fn a_run_starts_on_its_own_machine() {
+    let started = r#"{"executionArn":"arn:aws:states:us-east-1:123456789012:execution:gpu-test-run:run_7","startDate":1.9E9}"#;
+    let (endpoint, machine) = machine(&[(200, None, started)]).await;
+    machine.start_run("run_7", &json!({"run_id": "run_7"})).await.unwrap();
+    let [asked] = endpoint.asked().try_into().unwrap();
+    let body: Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!((&body["stateMachineArn"], &body["name"]), (&json!(RUN_MACHINE), &json!("run_7")));
 }
 
 #[tokio::test]
