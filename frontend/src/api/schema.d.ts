@@ -610,6 +610,129 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/notifications/deliveries/{id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message again
+         * @description To where its endpoint is now, with the same body and the same `webhook-id`, tried once.
+         */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List endpoints */
+        get: operations["list_endpoints"];
+        put?: never;
+        /**
+         * Create an endpoint
+         * @description Messages are signed as Standard Webhooks 1.0 says, and tried again with pauses for a day. The signing secret is shown once.
+         */
+        post: operations["create_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/endpoints/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an endpoint */
+        get: operations["get_endpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an endpoint
+         * @description What was not delivered yet is not delivered any more.
+         */
+        delete: operations["delete_endpoint"];
+        options?: never;
+        head?: never;
+        /** Change an endpoint */
+        patch: operations["edit_endpoint"];
+        trace?: never;
+    };
+    "/v1/notifications/endpoints/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was sent to an endpoint
+         * @description Newest first, each with its tries.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/endpoints/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new signing secret
+         * @description It counts at once, for messages that are tried again too.
+         */
+        post: operations["rotate_endpoint_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications/endpoints/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description Of type `test.ping`, signed as any other and tried once, also if the endpoint is turned off.
+         */
+        post: operations["test_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/offers": {
         parameters: {
             query?: never;
@@ -705,6 +828,245 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List runs
+         * @description Of all of one's workflows, newest first; those of deleted workflows too.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a run
+         * @description With its parameters and its critical path.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a run
+         * @description Nothing new starts, and the jobs that run are cancelled; the run is `cancelled` once they have ended. Asking again changes
+         *     nothing.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two runs
+         * @description Differences alone: parameters, definitions, and the nodes' statuses, attempts, times, costs and outputs.
+         */
+        get: operations["compare_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened to a run
+         * @description In order and without gaps; what happened to its nodes is in it.
+         */
+        get: operations["list_run_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the graph of a run
+         * @description Of the version that it started with, whatever became of the workflow.
+         */
+        get: operations["get_run_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the nodes of a run
+         * @description All of them by their numbers, those that wait too; the items of maps are not among them.
+         */
+        get: operations["list_run_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/nodes/{node}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a node of a run */
+        get: operations["get_run_node"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/nodes/{node}/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the items of a map
+         * @description Those that something has happened to, in order.
+         */
+        get: operations["list_run_node_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/nodes/{node}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run one node of an ended run again
+         * @description And everything behind it, as a new run; the other nodes keep their outputs.
+         */
+        post: operations["retry_run_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat a run that has ended from its beginning
+         * @description As a new run of the same version, with the same parameters but for those that are given.
+         */
+        post: operations["rerun_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/runs/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a run that has ended
+         * @description As a new run: nodes that succeeded keep their outputs, the others run again, and so does what reads a parameter that changed and
+         *     everything behind.
+         */
+        post: operations["resume_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/scheduling/metrics": {
         parameters: {
             query?: never;
@@ -766,6 +1128,283 @@ export interface paths {
          * @description Commands that have it keep it. A job that refers to it and has not started fails when it starts.
          */
         delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List templates
+         * @description One's own, then those that others made public.
+         */
+        get: operations["list_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a template with its definition */
+        get: operations["get_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/templates/{id}/instantiate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a workflow out of a template
+         * @description A workflow of one's own with the template's definition as it is now.
+         */
+        post: operations["instantiate_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List workflows
+         * @description Newest first, with their runs so far and their next slot.
+         */
+        get: operations["list_workflows"];
+        put?: never;
+        /**
+         * Create a workflow
+         * @description The definition is checked as a whole: whatever is wrong is said at once, each error with its place such as
+         *     `nodes.train.depends_on[0]`. At most 4 MiB.
+         */
+        post: operations["create_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a workflow */
+        get: operations["get_workflow"];
+        /**
+         * Make a new version
+         * @description Runs that go on keep the version that they started with; new runs and schedules take this one. A definition that is the same as
+         *     the latest makes no version.
+         */
+        put: operations["update_workflow"];
+        post?: never;
+        /**
+         * Delete a workflow
+         * @description With its schedules. Runs that go on do so to their end, and its runs can still be read.
+         */
+        delete: operations["delete_workflow"];
+        options?: never;
+        head?: never;
+        /**
+         * Share a workflow as a template, or no longer
+         * @description What was instantiated from it stays.
+         */
+        patch: operations["edit_workflow"];
+        trace?: never;
+    };
+    "/v1/workflows/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Activate a workflow
+         * @description Its schedules fire again; their `catch_up` says what becomes of slots that passed meanwhile.
+         */
+        post: operations["activate_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a workflow
+         * @description No schedule fires and no run starts. Runs that go on do so.
+         */
+        post: operations["pause_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of a workflow
+         * @description Newest first.
+         */
+        get: operations["list_workflow_runs"];
+        put?: never;
+        /**
+         * Start a run
+         * @description It keeps the version that it starts with.
+         */
+        post: operations["start_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the schedules of a workflow */
+        get: operations["list_schedules"];
+        put?: never;
+        /** Create a schedule */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/schedules/{schedule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a schedule */
+        get: operations["get_schedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a schedule
+         * @description The runs that it started stay.
+         */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a schedule
+         * @description Slots that passed while it was not active are not caught up.
+         */
+        patch: operations["edit_schedule"];
+        trace?: never;
+    };
+    "/v1/workflows/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a workflow
+         * @description Newest first.
+         */
+        get: operations["list_workflow_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows/{id}/versions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a version with its definition */
+        get: operations["get_workflow_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workflows:validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a definition
+         * @description Nothing is kept. A definition that is wrong is no error of this request: `errors` says what is wrong, with lines of YAML where
+         *     they are known.
+         */
+        post: operations["validate_workflow"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1013,6 +1652,25 @@ export interface components {
          * @enum {string}
          */
         BudgetLevel: "warning" | "exceeded";
+        /** @description Where the output of a node came from that did not run. */
+        CachedFrom: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            run_id: string;
+            node: string;
+            /** @example job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            job_id: string;
+            /**
+             * Format: date-time
+             * @description When that job had succeeded.
+             */
+            at: string;
+        };
+        /**
+         * @description What happens to slots that passed while nobody looked, or while the workflow was paused: `none`: nothing. `last`: the
+         *     last one starts a run. `all`: each of the latest 100 does.
+         * @enum {string}
+         */
+        CatchUp: "none" | "last" | "all";
         /**
          * @description A new password.
          * @example {
@@ -1028,6 +1686,18 @@ export interface components {
              * @example a different horse altogether
              */
             new_password: string;
+        };
+        /**
+         * @description What is different in a run that goes on with or repeats another one.
+         * @example {
+         *       "params": {
+         *         "epochs": 10
+         *       }
+         *     }
+         */
+        ChangeRun: {
+            /** @description Parameters that change, by name; the others stay as they were. */
+            params?: Record<string, never>;
         };
         /**
          * @description What a job cost.
@@ -1188,11 +1858,46 @@ export interface components {
              */
             key: string;
         };
+        /** @description A node of a critical path. */
+        CriticalNode: {
+            node: string;
+            /** Format: double */
+            seconds: number;
+        };
+        /** @description The chain of nodes that took longest: nothing else makes the run shorter. */
+        CriticalPath: {
+            /**
+             * Format: double
+             * @description All of them together.
+             */
+            seconds: number;
+            /** @description First to last. */
+            nodes: components["schemas"]["CriticalNode"][];
+        };
         /**
          * @description A currency by its ISO 4217 code.
          * @enum {string}
          */
         Currency: "USD" | "CNY";
+        /**
+         * @description Where a message stands.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "waiting" | "delivered" | "failed";
+        /**
+         * @description A change of an endpoint. An absent field stays as it is.
+         * @example {
+         *       "enabled": true
+         *     }
+         */
+        EditEndpoint: {
+            url?: string | null;
+            description?: string | null;
+            events?: components["schemas"]["NotificationEvent"][] | null;
+            statuses?: components["schemas"]["EndStatus"][] | null;
+            /** @description `true` also forgets why it was turned off. */
+            enabled?: boolean | null;
+        };
         /**
          * @description A change of a job's description. An absent field stays as it is.
          * @example {
@@ -1237,6 +1942,23 @@ export interface components {
             currency?: components["schemas"]["Currency"] | null;
         };
         /**
+         * @description A change of a schedule. An absent field stays as it is.
+         * @example {
+         *       "active": false
+         *     }
+         */
+        EditSchedule: {
+            /** @example 0 3 * * MON-FRI */
+            cron?: string | null;
+            /** @example Asia/Shanghai */
+            time_zone?: string | null;
+            catch_up?: components["schemas"]["CatchUp"] | null;
+            overlap?: components["schemas"]["Overlap"] | null;
+            /** @description All parameters, in place of those before. */
+            params?: Record<string, never> | null;
+            active?: boolean | null;
+        };
+        /**
          * @description A change of what an account may do. What is absent stays.
          * @example {
          *       "max_gpus": 8,
@@ -1261,6 +1983,20 @@ export interface components {
             max_gpus?: number | null;
             monthly_budget?: components["schemas"]["Price"] | null;
         };
+        /**
+         * @description A change of a workflow that is no new version. An absent field stays as it is.
+         * @example {
+         *       "template": "public"
+         *     }
+         */
+        EditWorkflow: {
+            template?: components["schemas"]["Sharing"] | null;
+        };
+        /**
+         * @description With what a job or a run ended.
+         * @enum {string}
+         */
+        EndStatus: "succeeded" | "failed" | "cancelled" | "timed_out";
         /** @description One entry of a job's history. */
         Event: {
             /**
@@ -1398,7 +2134,13 @@ export interface components {
             /** @description With the boot, and with what interruptions take away: what offers are compared by. */
             cost: components["schemas"]["Money"];
         };
-        /** @description What is wrong with one field. */
+        /**
+         * @description What happens after the failure of a node: `fail_fast`: nothing new starts and what runs is cancelled.
+         *     `finish_what_can`: what does not depend on it goes on.
+         * @enum {string}
+         */
+        FailurePolicy: "fail_fast" | "finish_what_can";
+        /** @description What is wrong with one field, or one place of a definition. */
         Field: {
             /**
              * @description Its path in the body, or its name in the query.
@@ -1410,6 +2152,11 @@ export interface components {
              * @example must be between 1 and 16
              */
             message: string;
+            /**
+             * Format: int32
+             * @description The line in the YAML, from 1, where it is known.
+             */
+            line?: number | null;
         };
         /** @description The figures of one GPU; null where its driver does not say. */
         GpuFigures: {
@@ -1570,6 +2317,60 @@ export interface components {
             /** @description The best that the provider says of its stock there. */
             stock: components["schemas"]["Stock"];
         };
+        /**
+         * @description The nodes of a definition and what each waits for. Groups are not in it: they became edges.
+         * @example {
+         *       "nodes": [
+         *         {
+         *           "id": "train",
+         *           "kind": "job",
+         *           "position": null
+         *         },
+         *         {
+         *           "id": "tell",
+         *           "kind": "webhook",
+         *           "position": null
+         *         }
+         *       ],
+         *       "edges": [
+         *         {
+         *           "from": "train",
+         *           "to": "tell",
+         *           "condition": null
+         *         }
+         *       ],
+         *       "more_edges": 0
+         *     }
+         */
+        Graph: {
+            /** @description In an order in which each comes after all that it waits for. */
+            nodes: components["schemas"]["GraphNode"][];
+            edges: components["schemas"]["GraphEdge"][];
+            /**
+             * Format: int32
+             * @description Edges that are not listed, since there are very many.
+             */
+            more_edges: number;
+        };
+        /** @description `to` waits for `from`. */
+        GraphEdge: {
+            /** @example train */
+            from: string;
+            /** @example check.accuracy */
+            to: string;
+            /** @description The edge carries a skip when this expression gives `false`; null if it has none. */
+            condition: string | null;
+        };
+        /** @description A node in a drawing. */
+        GraphNode: {
+            /**
+             * @description Its name, behind those of its groups.
+             * @example check.accuracy
+             */
+            id: string;
+            kind: components["schemas"]["NodeKind"];
+            position: components["schemas"]["Position"] | null;
+        };
         /** @description What can happen to a job. */
         Happening: {
             /** @description Whether it may start at once, or waits for its owner's earlier jobs. */
@@ -1721,6 +2522,21 @@ export interface components {
             tags: string[];
         };
         /**
+         * @description A workflow out of a template.
+         * @example {
+         *       "name": "my-training",
+         *       "params": {
+         *         "epochs": 10
+         *       }
+         *     }
+         */
+        Instantiate: {
+            /** @description Its name; the template's if absent. */
+            name?: string | null;
+            /** @description New defaults of its parameters, by name. */
+            params?: Record<string, never>;
+        };
+        /**
          * @description A job: what was asked for, where it stands, what it cost so far.
          * @example {
          *       "id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
@@ -1824,6 +2640,7 @@ export interface components {
          *         "output_error": null
          *       },
          *       "restart_of": null,
+         *       "node": null,
          *       "version": 6,
          *       "seq": 6,
          *       "links": {
@@ -1950,6 +2767,7 @@ export interface components {
             exit: components["schemas"]["Exit"] | null;
             /** @description The job that this one repeats. */
             restart_of: string | null;
+            node: components["schemas"]["JobNode"] | null;
             /**
              * Format: int64
              * @description Grows with each change.
@@ -1969,6 +2787,28 @@ export interface components {
             count: number;
             /** Format: int32 */
             memory_gib: number | null;
+        };
+        /** @description The node of a run that a job is a try of. */
+        JobNode: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            run_id: string;
+            /**
+             * Format: int32
+             * @description Its number in the plan, from 0.
+             */
+            step: number;
+            /**
+             * Format: int32
+             * @description Which item of a map, from 0; null for a node.
+             */
+            item: number | null;
+            /**
+             * Format: int32
+             * @description Which try, from 1.
+             */
+            attempt: number;
+            /** @description Its path. */
+            link: string;
         };
         /**
          * @description A page of jobs, newest first.
@@ -2076,6 +2916,7 @@ export interface components {
          *             "output_error": null
          *           },
          *           "restart_of": null,
+         *           "node": null,
          *           "version": 6,
          *           "seq": 6,
          *           "links": {
@@ -2095,6 +2936,14 @@ export interface components {
             items: components["schemas"]["Job"][];
             /** @description Pass it as `cursor` for the next page; null on the last one. */
             next: string | null;
+        };
+        /** @description A workflow's latest run, in short. */
+        LatestRun: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Format: date-time */
+            started_at: string;
         };
         /** @description Paths of what belongs to a job. */
         Links: {
@@ -2162,6 +3011,20 @@ export interface components {
             on_demand_per_gpu_hour: components["schemas"]["Money"] | null;
             spot_per_gpu_hour: components["schemas"]["Money"] | null;
         };
+        /** @description How far a map has come. */
+        MapFigures: {
+            /**
+             * Format: int32
+             * @description Items that were started.
+             */
+            started: number;
+            /** Format: int32 */
+            succeeded: number;
+            /** Format: int32 */
+            failed: number;
+            /** Format: int32 */
+            cancelled: number;
+        };
         /**
          * @description What the GPUs of an attempt did.
          * @example {
@@ -2217,6 +3080,11 @@ export interface components {
             /** @description The ISO 4217 code of what the provider bills in. */
             currency: string;
         };
+        /** @description Amounts; null where there is none. */
+        MoneyDifference: {
+            left: components["schemas"]["Money"] | null;
+            right: components["schemas"]["Money"] | null;
+        };
         /**
          * @description A key to be made.
          * @example {
@@ -2232,6 +3100,325 @@ export interface components {
              * @description From then on it is refused; absent or null means never.
              */
             expires_at?: string | null;
+        };
+        /**
+         * @description A new place to send notifications to.
+         * @example {
+         *       "url": "https://hooks.example.com/gpu",
+         *       "events": [
+         *         "run.ended"
+         *       ],
+         *       "statuses": [
+         *         "failed",
+         *         "timed_out"
+         *       ]
+         *     }
+         */
+        NewEndpoint: {
+            /**
+             * @description `https://…` or `http://…`; addresses of private networks are refused when a message is sent.
+             * @example https://hooks.example.com/gpu
+             */
+            url: string;
+            description?: string;
+            /** @description At least one. */
+            events: components["schemas"]["NotificationEvent"][];
+            /** @description Only ends with one of these; all if absent or empty. */
+            statuses?: components["schemas"]["EndStatus"][];
+        };
+        /**
+         * @description A new schedule.
+         * @example {
+         *       "cron": "0 3 * * MON-FRI",
+         *       "time_zone": "Asia/Shanghai",
+         *       "catch_up": "last",
+         *       "params": {
+         *         "epochs": 10
+         *       }
+         *     }
+         */
+        NewSchedule: {
+            /**
+             * @description Minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+             * @example 0 3 * * MON-FRI
+             */
+            cron: string;
+            /**
+             * @description An IANA name.
+             * @default UTC
+             * @example Asia/Shanghai
+             */
+            time_zone?: string;
+            /** @default none */
+            catch_up?: components["schemas"]["CatchUp"];
+            /** @default skip */
+            overlap?: components["schemas"]["Overlap"];
+            /** @description Of the runs that it starts. */
+            params?: Record<string, never>;
+            /** @default true */
+            active?: boolean;
+        };
+        /**
+         * @description A new version of a workflow: exactly one of `definition` and `yaml`.
+         * @example {
+         *       "definition": {
+         *         "name": "train-and-tell",
+         *         "params": {
+         *           "epochs": {
+         *             "type": "integer",
+         *             "minimum": 1,
+         *             "default": 3
+         *           }
+         *         },
+         *         "failure_policy": "fail_fast",
+         *         "timeout_seconds": 604800,
+         *         "priority": "normal",
+         *         "nodes": {
+         *           "tell": {
+         *             "webhook": {
+         *               "method": "POST",
+         *               "url": "https://example.com/hook",
+         *               "body": {
+         *                 "loss": "${{ nodes.train.output.loss }}"
+         *               },
+         *               "timeout_seconds": 10
+         *             },
+         *             "depends_on": [
+         *               {
+         *                 "node": "train"
+         *               }
+         *             ]
+         *           },
+         *           "train": {
+         *             "job": {
+         *               "image": "docker.io/library/python:3.12-slim",
+         *               "command": [
+         *                 "python",
+         *                 "train.py",
+         *                 "--epochs",
+         *                 "${{ params.epochs }}"
+         *               ]
+         *             }
+         *           }
+         *         }
+         *       },
+         *       "base_version": 1,
+         *       "note": "tells the loss"
+         *     }
+         */
+        NewVersion: {
+            /** @description The definition as JSON. */
+            definition?: Record<string, never> | null;
+            /** @description The definition as YAML; it is kept as written, with its comments. */
+            yaml?: string | null;
+            /**
+             * Format: int32
+             * @description The version that was edited: if there is a later one by now, nothing is changed.
+             */
+            base_version?: number | null;
+            /** @description What changed, in words. */
+            note?: string | null;
+        };
+        /**
+         * @description A new workflow: exactly one of `definition` and `yaml`.
+         * @example {
+         *       "yaml": "name: train-and-tell\nparams:\n  epochs: {type: integer, minimum: 1, default: 3}\nnodes:\n  train:\n    job:\n      image: docker.io/library/python:3.12-slim\n      command: [python, train.py, --epochs, \"${{ params.epochs }}\"]\n  tell:\n    depends_on: [train]\n    webhook: {url: https://example.com/hook, body: {loss: \"${{ nodes.train.output.loss }}\"}}\n",
+         *       "note": "first"
+         *     }
+         */
+        NewWorkflow: {
+            /** @description The definition as JSON. */
+            definition?: Record<string, never> | null;
+            /** @description The definition as YAML; it is kept as written, with its comments. */
+            yaml?: string | null;
+            template?: components["schemas"]["Sharing"] | null;
+            /** @description What this version is, in words. */
+            note?: string | null;
+        };
+        /**
+         * @description What a node does; `map` is one node for each item of a list.
+         * @enum {string}
+         */
+        NodeKind: "job" | "condition" | "webhook" | "map";
+        /**
+         * @description Where a node of a run stands: `waiting` for nodes before it, `ready` to start or waiting for its next try, and how
+         *     it ended. `skipped` was left out by a condition; `upstream_failed` never ran, since something before it failed.
+         * @enum {string}
+         */
+        NodeStatus: "waiting" | "ready" | "running" | "succeeded" | "failed" | "timed_out" | "skipped" | "cancelled" | "upstream_failed";
+        /**
+         * @description One message to an endpoint, however often it is tried.
+         * @example {
+         *       "id": "msg_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *       "endpoint_id": "whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "event": "run.ended",
+         *       "state": "delivered",
+         *       "next_try_at": null,
+         *       "created_at": "2026-01-02T03:05:08Z",
+         *       "tries": [
+         *         {
+         *           "at": "2026-01-02T03:05:08Z",
+         *           "millis": 87,
+         *           "status": 204,
+         *           "error": null,
+         *           "answer": ""
+         *         }
+         *       ],
+         *       "body": "{\"type\":\"run.ended\"}",
+         *       "repeats": null
+         *     }
+         */
+        NotificationDelivery: {
+            /**
+             * @description Its `webhook-id`, unless it repeats another one.
+             * @example msg_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+             */
+            id: string;
+            /** @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            endpoint_id: string;
+            /** @description Such as `run.ended`; `test.ping` of a test. */
+            event: string;
+            state: components["schemas"]["DeliveryState"];
+            /**
+             * Format: date-time
+             * @description Null unless it waits.
+             */
+            next_try_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The first first. */
+            tries: components["schemas"]["WebhookTry"][];
+            /** @description What was sent. */
+            body: string | null;
+            /** @description The message that this one repeats; null if none. */
+            repeats: string | null;
+        };
+        /**
+         * @description A page of messages, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "msg_018f5e6c8a7b7c3d9e0f1a2b3c4d5e70",
+         *           "endpoint_id": "whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "event": "run.ended",
+         *           "state": "delivered",
+         *           "next_try_at": null,
+         *           "created_at": "2026-01-02T03:05:08Z",
+         *           "tries": [
+         *             {
+         *               "at": "2026-01-02T03:05:08Z",
+         *               "millis": 87,
+         *               "status": 204,
+         *               "error": null,
+         *               "answer": ""
+         *             }
+         *           ],
+         *           "body": "{\"type\":\"run.ended\"}",
+         *           "repeats": null
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        NotificationDeliveryPage: {
+            items: components["schemas"]["NotificationDelivery"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /**
+         * @description A place that notifications are sent to.
+         * @example {
+         *       "id": "whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "url": "https://hooks.example.com/gpu",
+         *       "description": "the team's channel",
+         *       "events": [
+         *         "run.ended"
+         *       ],
+         *       "statuses": [
+         *         "failed",
+         *         "timed_out"
+         *       ],
+         *       "enabled": true,
+         *       "disabled_reason": null,
+         *       "created_at": "2026-01-02T03:04:05Z"
+         *     }
+         */
+        NotificationEndpoint: {
+            /** @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            url: string;
+            description: string;
+            events: components["schemas"]["NotificationEvent"][];
+            /** @description Only ends with one of these; all if empty. */
+            statuses: components["schemas"]["EndStatus"][];
+            enabled: boolean;
+            /** @description Why it was turned off by itself; null if it was not. */
+            disabled_reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /**
+         * @description An endpoint with its signing secret: the only time that it is shown.
+         * @example {
+         *       "id": "whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "url": "https://hooks.example.com/gpu",
+         *       "description": "the team's channel",
+         *       "events": [
+         *         "run.ended"
+         *       ],
+         *       "statuses": [
+         *         "failed",
+         *         "timed_out"
+         *       ],
+         *       "enabled": true,
+         *       "disabled_reason": null,
+         *       "created_at": "2026-01-02T03:04:05Z",
+         *       "secret": "whsec_ZmFrZS1zZWNyZXQtZmFrZS1zZWNyZXQtMDAwMDAwMDA="
+         *     }
+         */
+        NotificationEndpointSecret: components["schemas"]["NotificationEndpoint"] & {
+            /**
+             * @description Verifies the messages as Standard Webhooks 1.0 says.
+             * @example whsec_ZmFrZS1zZWNyZXQtZmFrZS1zZWNyZXQtMDAwMDAwMDA=
+             */
+            secret: string;
+        };
+        /**
+         * @description All endpoints of a user.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "url": "https://hooks.example.com/gpu",
+         *           "description": "the team's channel",
+         *           "events": [
+         *             "run.ended"
+         *           ],
+         *           "statuses": [
+         *             "failed",
+         *             "timed_out"
+         *           ],
+         *           "enabled": true,
+         *           "disabled_reason": null,
+         *           "created_at": "2026-01-02T03:04:05Z"
+         *         }
+         *       ]
+         *     }
+         */
+        NotificationEndpoints: {
+            items: components["schemas"]["NotificationEndpoint"][];
+        };
+        /**
+         * @description What is told.
+         * @enum {string}
+         */
+        NotificationEvent: "job.ended" | "run.ended";
+        /** @description Figures; null where there is none. */
+        NumberDifference: {
+            /** Format: double */
+            left: number | null;
+            /** Format: double */
+            right: number | null;
         };
         /** @description One thing that a provider rents at one price. */
         Offer: {
@@ -2368,6 +3555,12 @@ export interface components {
             /** @enum {string} */
             outcome: "max_cost_reached";
         };
+        /**
+         * @description What happens to a slot while an earlier run of the schedule is still there: it is passed over (`skip`), waits for its
+         *     end (`queue`), or runs all the same (`allow`).
+         * @enum {string}
+         */
+        Overlap: "skip" | "queue" | "allow";
         /**
          * @description One's own budget and quotas.
          * @example {
@@ -2545,6 +3738,13 @@ export interface components {
             spot: boolean;
             /** @description For all its GPUs together. */
             price_per_hour: components["schemas"]["Money"];
+        };
+        /** @description A place in a drawing, in its own units. */
+        Position: {
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
         };
         /**
          * @description An amount in a request.
@@ -3014,6 +4214,790 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "user";
+        /**
+         * @description A run as lists show it.
+         * @example {
+         *       "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *       "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *       "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "workflow_version": 2,
+         *       "name": "train-and-tell",
+         *       "origin": {
+         *         "type": "schedule",
+         *         "schedule_id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *         "slot": "2026-01-02T03:04:05Z"
+         *       },
+         *       "status": "failed",
+         *       "reason": "tell failed: the server answered 503",
+         *       "nodes": 2,
+         *       "counts": {
+         *         "waiting": 0,
+         *         "ready": 0,
+         *         "running": 0,
+         *         "succeeded": 1,
+         *         "failed": 1,
+         *         "timed_out": 0,
+         *         "skipped": 0,
+         *         "cancelled": 0,
+         *         "upstream_failed": 0
+         *       },
+         *       "cost": [
+         *         {
+         *           "amount": "0.009777",
+         *           "currency": "USD"
+         *         }
+         *       ],
+         *       "failure_policy": "fail_fast",
+         *       "priority": "normal",
+         *       "stop": null,
+         *       "failing": "tell",
+         *       "started_at": "2026-01-02T03:04:06Z",
+         *       "ended_at": "2026-01-02T03:05:08Z",
+         *       "deadline": "2026-01-09T03:04:06Z",
+         *       "seconds": 62,
+         *       "updated_at": "2026-01-02T03:05:08Z",
+         *       "seq": 5,
+         *       "links": {
+         *         "self": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *         "nodes": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes",
+         *         "events": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/events",
+         *         "graph": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/graph",
+         *         "workflow": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f"
+         *       }
+         *     }
+         */
+        Run: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            /**
+             * @description Whose it is.
+             * @example usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+             */
+            owner: string;
+            /** @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            workflow_id: string;
+            /**
+             * Format: int32
+             * @description The version that it started with and keeps.
+             */
+            workflow_version: number;
+            name: string;
+            origin: components["schemas"]["RunOrigin"];
+            status: components["schemas"]["RunStatus"];
+            /** @description Why it ended as it did, in words; null while it has not, and if there is nothing to say. */
+            reason: string | null;
+            /**
+             * Format: int32
+             * @description How many nodes it has, a map's items not counted.
+             */
+            nodes: number;
+            /** @description How many of them stand where. */
+            counts: components["schemas"]["RunNodeCounts"];
+            /** @description What its ended jobs cost, one amount for each currency. */
+            cost: components["schemas"]["Money"][];
+            failure_policy: components["schemas"]["FailurePolicy"];
+            /** @description Of its jobs that name none. */
+            priority: components["schemas"]["Priority"];
+            stop: components["schemas"]["RunStop"] | null;
+            /** @description The node whose failure stops the rest, under `fail_fast`; null if there is none. */
+            failing: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it is stopped whatever it does.
+             */
+            deadline: string;
+            /**
+             * Format: double
+             * @description Seconds since its start, up to its end.
+             */
+            seconds: number;
+            /** Format: date-time */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description The number of its last event: what comes after is `GET …/events?after=seq`.
+             */
+            seq: number;
+            links: components["schemas"]["RunLinks"];
+        };
+        /**
+         * @description What differs between two runs.
+         * @example {
+         *       "left": {
+         *         "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *         "name": "train-and-tell",
+         *         "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *         "workflow_version": 2,
+         *         "status": "failed",
+         *         "started_at": "2026-01-02T03:04:06Z",
+         *         "seconds": 62,
+         *         "cost": [
+         *           {
+         *             "amount": "0.009777",
+         *             "currency": "USD"
+         *           }
+         *         ]
+         *       },
+         *       "right": {
+         *         "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *         "name": "train-and-tell",
+         *         "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *         "workflow_version": 2,
+         *         "status": "succeeded",
+         *         "started_at": "2026-01-02T03:04:06Z",
+         *         "seconds": 62,
+         *         "cost": [
+         *           {
+         *             "amount": "0.009777",
+         *             "currency": "USD"
+         *           }
+         *         ]
+         *       },
+         *       "params": {
+         *         "epochs": {
+         *           "left": 3,
+         *           "right": 10
+         *         }
+         *       },
+         *       "definition": {},
+         *       "nodes": [
+         *         {
+         *           "node": "tell",
+         *           "status": {
+         *             "left": "failed",
+         *             "right": "succeeded"
+         *           },
+         *           "attempts": null,
+         *           "seconds": {
+         *             "left": 2,
+         *             "right": 0.4
+         *           },
+         *           "cost": null,
+         *           "output": {
+         *             "status": {
+         *               "left": null,
+         *               "right": 200
+         *             }
+         *           }
+         *         }
+         *       ],
+         *       "more_nodes": 0,
+         *       "same_nodes": 1
+         *     }
+         */
+        RunComparison: {
+            left: components["schemas"]["RunSide"];
+            right: components["schemas"]["RunSide"];
+            /** @description Parameters by path. */
+            params: {
+                [key: string]: components["schemas"]["ValueDifference"];
+            };
+            /** @description What differs in their definitions, by path; at most 500. */
+            definition: {
+                [key: string]: components["schemas"]["ValueDifference"];
+            };
+            /** @description Nodes that differ, by name; those that only one run has, too. */
+            nodes: components["schemas"]["RunNodeDifference"][];
+            /**
+             * Format: int32
+             * @description Nodes that differ and are not listed, since there are very many.
+             */
+            more_nodes: number;
+            /**
+             * Format: int32
+             * @description Nodes that are the same in both.
+             */
+            same_nodes: number;
+        };
+        /**
+         * @description A run with its parameters and its critical path.
+         * @example {
+         *       "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *       "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *       "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "workflow_version": 2,
+         *       "name": "train-and-tell",
+         *       "origin": {
+         *         "type": "schedule",
+         *         "schedule_id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *         "slot": "2026-01-02T03:04:05Z"
+         *       },
+         *       "status": "failed",
+         *       "reason": "tell failed: the server answered 503",
+         *       "nodes": 2,
+         *       "counts": {
+         *         "waiting": 0,
+         *         "ready": 0,
+         *         "running": 0,
+         *         "succeeded": 1,
+         *         "failed": 1,
+         *         "timed_out": 0,
+         *         "skipped": 0,
+         *         "cancelled": 0,
+         *         "upstream_failed": 0
+         *       },
+         *       "cost": [
+         *         {
+         *           "amount": "0.009777",
+         *           "currency": "USD"
+         *         }
+         *       ],
+         *       "failure_policy": "fail_fast",
+         *       "priority": "normal",
+         *       "stop": null,
+         *       "failing": "tell",
+         *       "started_at": "2026-01-02T03:04:06Z",
+         *       "ended_at": "2026-01-02T03:05:08Z",
+         *       "deadline": "2026-01-09T03:04:06Z",
+         *       "seconds": 62,
+         *       "updated_at": "2026-01-02T03:05:08Z",
+         *       "seq": 5,
+         *       "links": {
+         *         "self": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *         "nodes": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes",
+         *         "events": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/events",
+         *         "graph": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/graph",
+         *         "workflow": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f"
+         *       },
+         *       "params": {
+         *         "epochs": 3
+         *       },
+         *       "critical_path": {
+         *         "seconds": 62,
+         *         "nodes": [
+         *           {
+         *             "node": "train",
+         *             "seconds": 60
+         *           },
+         *           {
+         *             "node": "tell",
+         *             "seconds": 2
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        RunDetail: components["schemas"]["Run"] & {
+            /** @description What it was started with, defaults included. */
+            params: Record<string, never>;
+            critical_path: components["schemas"]["CriticalPath"] | null;
+        };
+        /** @description One entry of a run's history; what happens to its nodes is in it. */
+        RunEvent: {
+            /**
+             * @description Whose history it is.
+             * @example run_0193a5c07a3b7d2e8f4a5b6c7d8e9f00
+             */
+            run_id: string;
+            /**
+             * Format: int64
+             * @description 1, 2, 3 … for each run, without gaps.
+             */
+            seq: number;
+            /**
+             * Format: date-time
+             * @description When it was committed.
+             * @example 2026-11-24T13:00:00Z
+             */
+            at: string;
+            /** @description The run's status after it. */
+            status: components["schemas"]["RunStatus"];
+            /** @description What happened. */
+            event: components["schemas"]["RunHappening"];
+        };
+        /**
+         * @description Some of a run's history.
+         * @example {
+         *       "items": [
+         *         {
+         *           "run_id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *           "seq": 1,
+         *           "at": "2026-01-02T03:04:06Z",
+         *           "status": "running",
+         *           "event": {
+         *             "type": "started",
+         *             "origin": {
+         *               "type": "schedule",
+         *               "schedule_id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *               "slot": "2026-01-02T03:04:05Z"
+         *             }
+         *           }
+         *         },
+         *         {
+         *           "run_id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *           "seq": 2,
+         *           "at": "2026-01-02T03:04:06Z",
+         *           "status": "running",
+         *           "event": {
+         *             "type": "node",
+         *             "node": "train",
+         *             "item": null,
+         *             "node_status": "running",
+         *             "attempt": 1,
+         *             "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e74",
+         *             "items": null,
+         *             "reason": null,
+         *             "cached_from": null
+         *           }
+         *         }
+         *       ],
+         *       "next": 2,
+         *       "more": true
+         *     }
+         */
+        RunEventPage: {
+            items: components["schemas"]["RunEvent"][];
+            /**
+             * Format: int64
+             * @description What to pass as `after` to go on: the number of the last event on this page.
+             */
+            next: number;
+            /** @description Whether there is more behind `next` already. */
+            more: boolean;
+        };
+        /** @description A workflow's runs. */
+        RunFigures: {
+            /** Format: int64 */
+            running: number;
+            /** Format: int64 */
+            succeeded: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            cancelled: number;
+            /** Format: int64 */
+            timed_out: number;
+            /**
+             * Format: double
+             * @description Of the runs that ended by themselves the part that succeeded, 0 to 1; null before the first.
+             */
+            success_rate: number | null;
+        };
+        /** @description What can happen to a run. */
+        RunHappening: {
+            origin: components["schemas"]["RunOrigin"];
+            /** @enum {string} */
+            type: "started";
+        } | {
+            node: string;
+            /**
+             * Format: int32
+             * @description Which item of a map, from 0; null for the node itself.
+             */
+            item: number | null;
+            node_status: components["schemas"]["NodeStatus"];
+            /**
+             * Format: int32
+             * @description Which try; 0 if none was made.
+             */
+            attempt: number;
+            /** @description The job of that try; null if there is none. */
+            job_id: string | null;
+            /**
+             * Format: int32
+             * @description The number of items, of a map that begins.
+             */
+            items: number | null;
+            /** @description Why, in words. */
+            reason: string | null;
+            cached_from: components["schemas"]["CachedFrom"] | null;
+            /** @enum {string} */
+            type: "node";
+        } | {
+            stop: components["schemas"]["Stop"];
+            /** @enum {string} */
+            type: "stop_requested";
+        } | {
+            /** @description Why it ended as it did, in words. */
+            reason: string | null;
+            /** @enum {string} */
+            type: "ended";
+        };
+        /** @description An item of a map. */
+        RunItem: components["schemas"]["RunNode"] & {
+            /** @description What it goes over: the element of the list; null if it is longer than 4 KiB. */
+            value: unknown;
+        };
+        /**
+         * @description A page of a map's items that something has happened to, in order.
+         * @example {
+         *       "items": [
+         *         {
+         *           "node": "sweep",
+         *           "step": 1,
+         *           "kind": "job",
+         *           "item": 0,
+         *           "status": "succeeded",
+         *           "reason": null,
+         *           "attempt": 1,
+         *           "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e74",
+         *           "earlier_jobs": [],
+         *           "output": {
+         *             "loss": 0.12
+         *           },
+         *           "output_omitted": false,
+         *           "started_at": "2026-01-02T03:04:06Z",
+         *           "ended_at": "2026-01-02T03:05:06Z",
+         *           "deadline": null,
+         *           "seconds": 60,
+         *           "items": null,
+         *           "cached_from": null,
+         *           "kept_from": null,
+         *           "cost": [
+         *             {
+         *               "amount": "0.009777",
+         *               "currency": "USD"
+         *             }
+         *           ],
+         *           "link": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes/train",
+         *           "value": 0.1
+         *         }
+         *       ],
+         *       "total": 3,
+         *       "next": null
+         *     }
+         */
+        RunItemPage: {
+            items: components["schemas"]["RunItem"][];
+            /**
+             * Format: int32
+             * @description How many items the map has; null before it begins.
+             */
+            total: number | null;
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /** @description Paths of what belongs to a run. */
+        RunLinks: {
+            self: string;
+            nodes: string;
+            events: string;
+            graph: string;
+            workflow: string;
+        };
+        /** @description A node of a run, or an item of a map. */
+        RunNode: {
+            /**
+             * @description Its name in the definition, behind those of its groups; an item has its map's.
+             * @example check.accuracy
+             */
+            node: string;
+            /**
+             * Format: int32
+             * @description Its number in the plan, from 0; lists are in this order.
+             */
+            step: number;
+            kind: components["schemas"]["NodeKind"];
+            /**
+             * Format: int32
+             * @description Which item of a map, from 0; null for a node.
+             */
+            item: number | null;
+            status: components["schemas"]["NodeStatus"];
+            /** @description Why it ended as it did, in words. */
+            reason: string | null;
+            /**
+             * Format: int32
+             * @description Which try; 0 if none was made.
+             */
+            attempt: number;
+            /** @description The job of the latest try; null if there is none. */
+            job_id: string | null;
+            /** @description The jobs of earlier tries, first to last. */
+            earlier_jobs: string[];
+            /** @description What it gave; null before, and where `output_omitted` is set. */
+            output: unknown;
+            /** @description It gave something that is too long for this answer: in lists more than 4 KiB, else more than 4 MiB. */
+            output_omitted: boolean;
+            /** Format: date-time */
+            started_at: string | null;
+            /** Format: date-time */
+            ended_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it has to be over, its retries included; null before it starts.
+             */
+            deadline: string | null;
+            /**
+             * Format: double
+             * @description Seconds since its start, up to its end; null before, and if it ended without a start.
+             */
+            seconds: number | null;
+            /**
+             * Format: int32
+             * @description The number of items, of a map that began; null otherwise.
+             */
+            items: number | null;
+            cached_from: components["schemas"]["CachedFrom"] | null;
+            /** @description The earlier run that it ended in, where this one only keeps its output. */
+            kept_from: string | null;
+            /** @description What its jobs cost. */
+            cost: components["schemas"]["Money"][];
+            /** @description Its path. */
+            link: string;
+        };
+        /** @description How many nodes stand where. */
+        RunNodeCounts: {
+            /** Format: int32 */
+            waiting: number;
+            /** Format: int32 */
+            ready: number;
+            /** Format: int32 */
+            running: number;
+            /** Format: int32 */
+            succeeded: number;
+            /** Format: int32 */
+            failed: number;
+            /** Format: int32 */
+            timed_out: number;
+            /** Format: int32 */
+            skipped: number;
+            /** Format: int32 */
+            cancelled: number;
+            /** Format: int32 */
+            upstream_failed: number;
+        };
+        /**
+         * @description A node with what belongs to it alone.
+         * @example {
+         *       "node": "tell",
+         *       "step": 0,
+         *       "kind": "webhook",
+         *       "item": null,
+         *       "status": "failed",
+         *       "reason": "the server answered 503",
+         *       "attempt": 1,
+         *       "job_id": null,
+         *       "earlier_jobs": [],
+         *       "output": null,
+         *       "output_omitted": false,
+         *       "started_at": "2026-01-02T03:05:06Z",
+         *       "ended_at": "2026-01-02T03:05:08Z",
+         *       "deadline": null,
+         *       "seconds": 2,
+         *       "items": null,
+         *       "cached_from": null,
+         *       "kept_from": null,
+         *       "cost": [],
+         *       "link": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes/tell",
+         *       "depends_on": [
+         *         "train"
+         *       ],
+         *       "map": null,
+         *       "tries": [
+         *         {
+         *           "at": "2026-01-02T03:05:06Z",
+         *           "millis": 1912,
+         *           "status": 503,
+         *           "error": "the server answered 503",
+         *           "answer": "busy"
+         *         }
+         *       ]
+         *     }
+         */
+        RunNodeDetail: components["schemas"]["RunNode"] & {
+            /** @description The nodes that it waits for. */
+            depends_on: string[];
+            map: components["schemas"]["MapFigures"] | null;
+            /** @description The tries of a webhook, the first first. */
+            tries: components["schemas"]["WebhookTry"][];
+        };
+        /** @description A node of two runs, and what about it differs; what does not is null. */
+        RunNodeDifference: {
+            node: string;
+            status: components["schemas"]["StatusDifference"] | null;
+            attempts: components["schemas"]["NumberDifference"] | null;
+            seconds: components["schemas"]["NumberDifference"] | null;
+            cost: components["schemas"]["MoneyDifference"] | null;
+            /** @description What differs in its output, by path. */
+            output: {
+                [key: string]: components["schemas"]["ValueDifference"];
+            };
+        };
+        /**
+         * @description A page of nodes, by their numbers. It may hold fewer than were asked for although there is a next one.
+         * @example {
+         *       "items": [
+         *         {
+         *           "node": "tell",
+         *           "step": 0,
+         *           "kind": "webhook",
+         *           "item": null,
+         *           "status": "failed",
+         *           "reason": "the server answered 503",
+         *           "attempt": 1,
+         *           "job_id": null,
+         *           "earlier_jobs": [],
+         *           "output": null,
+         *           "output_omitted": false,
+         *           "started_at": "2026-01-02T03:05:06Z",
+         *           "ended_at": "2026-01-02T03:05:08Z",
+         *           "deadline": null,
+         *           "seconds": 2,
+         *           "items": null,
+         *           "cached_from": null,
+         *           "kept_from": null,
+         *           "cost": [],
+         *           "link": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes/tell"
+         *         },
+         *         {
+         *           "node": "train",
+         *           "step": 1,
+         *           "kind": "job",
+         *           "item": null,
+         *           "status": "succeeded",
+         *           "reason": null,
+         *           "attempt": 1,
+         *           "job_id": "job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e74",
+         *           "earlier_jobs": [],
+         *           "output": {
+         *             "loss": 0.12
+         *           },
+         *           "output_omitted": false,
+         *           "started_at": "2026-01-02T03:04:06Z",
+         *           "ended_at": "2026-01-02T03:05:06Z",
+         *           "deadline": null,
+         *           "seconds": 60,
+         *           "items": null,
+         *           "cached_from": null,
+         *           "kept_from": null,
+         *           "cost": [
+         *             {
+         *               "amount": "0.009777",
+         *               "currency": "USD"
+         *             }
+         *           ],
+         *           "link": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes/train"
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        RunNodePage: {
+            items: components["schemas"]["RunNode"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /** @description Why a run was started. */
+        RunOrigin: {
+            /** @enum {string} */
+            type: "manual";
+        } | {
+            /** @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            schedule_id: string;
+            /** Format: date-time */
+            slot: string;
+            /** @enum {string} */
+            type: "schedule";
+        } | {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            of: string;
+            /** @enum {string} */
+            type: "resume";
+        } | {
+            of: string;
+            node: string;
+            /** @enum {string} */
+            type: "retry";
+        } | {
+            of: string;
+            /** @enum {string} */
+            type: "rerun";
+        };
+        /**
+         * @description A page of runs, newest first. It may hold fewer than were asked for although there is a next one.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *           "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *           "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "workflow_version": 2,
+         *           "name": "train-and-tell",
+         *           "origin": {
+         *             "type": "schedule",
+         *             "schedule_id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *             "slot": "2026-01-02T03:04:05Z"
+         *           },
+         *           "status": "failed",
+         *           "reason": "tell failed: the server answered 503",
+         *           "nodes": 2,
+         *           "counts": {
+         *             "waiting": 0,
+         *             "ready": 0,
+         *             "running": 0,
+         *             "succeeded": 1,
+         *             "failed": 1,
+         *             "timed_out": 0,
+         *             "skipped": 0,
+         *             "cancelled": 0,
+         *             "upstream_failed": 0
+         *           },
+         *           "cost": [
+         *             {
+         *               "amount": "0.009777",
+         *               "currency": "USD"
+         *             }
+         *           ],
+         *           "failure_policy": "fail_fast",
+         *           "priority": "normal",
+         *           "stop": null,
+         *           "failing": "tell",
+         *           "started_at": "2026-01-02T03:04:06Z",
+         *           "ended_at": "2026-01-02T03:05:08Z",
+         *           "deadline": "2026-01-09T03:04:06Z",
+         *           "seconds": 62,
+         *           "updated_at": "2026-01-02T03:05:08Z",
+         *           "seq": 5,
+         *           "links": {
+         *             "self": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *             "nodes": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/nodes",
+         *             "events": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/events",
+         *             "graph": "/v1/runs/run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73/graph",
+         *             "workflow": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f"
+         *           }
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        RunPage: {
+            items: components["schemas"]["Run"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /** @description One of two runs. */
+        RunSide: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            name: string;
+            workflow_id: string;
+            /** Format: int32 */
+            workflow_version: number;
+            status: components["schemas"]["RunStatus"];
+            /** Format: date-time */
+            started_at: string;
+            /** Format: double */
+            seconds: number;
+            cost: components["schemas"]["Money"][];
+        };
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunStatus: "running" | "succeeded" | "failed" | "cancelled" | "timed_out";
+        /** @description Somebody, or the clock, asked for the end of a run. */
+        RunStop: {
+            stop: components["schemas"]["Stop"];
+            /** Format: date-time */
+            at: string;
+            /** @description Who; null for a timeout. */
+            by: string | null;
+        };
         /** @description What runs now. */
         RunningCost: {
             /** Format: int64 */
@@ -3021,6 +5005,99 @@ export interface components {
             /** @description Up to now, one amount for each currency. */
             cost: components["schemas"]["Money"][];
             total: components["schemas"]["Money"];
+        };
+        /**
+         * @description A schedule: when a workflow runs by itself.
+         * @example {
+         *       "id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *       "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "cron": "0 3 * * MON-FRI",
+         *       "time_zone": "Asia/Shanghai",
+         *       "catch_up": "last",
+         *       "overlap": "skip",
+         *       "params": {
+         *         "epochs": 10
+         *       },
+         *       "active": true,
+         *       "next_due": "2026-01-02T04:04:05Z",
+         *       "upcoming": [
+         *         "2026-01-02T04:04:05Z",
+         *         "2026-01-03T04:04:05Z"
+         *       ],
+         *       "queued": [],
+         *       "last_run": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *       "last_problem": null,
+         *       "created_at": "2026-01-01T03:04:05Z",
+         *       "updated_at": "2026-01-01T03:04:05Z",
+         *       "link": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/schedules/sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78"
+         *     }
+         */
+        Schedule: {
+            /** @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            /** @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            workflow_id: string;
+            /** @example 0 3 * * MON-FRI */
+            cron: string;
+            /** @example Asia/Shanghai */
+            time_zone: string;
+            catch_up: components["schemas"]["CatchUp"];
+            overlap: components["schemas"]["Overlap"];
+            /** @description Of the runs that it starts. */
+            params: Record<string, never>;
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description The next slot; null while it is not active.
+             */
+            next_due: string | null;
+            /** @description The next five slots; none while it is not active. */
+            upcoming: string[];
+            /** @description Slots whose runs wait for an earlier run to end, oldest first. */
+            queued: string[];
+            /** @description The latest run that it started. */
+            last_run: string | null;
+            /** @description What became of its latest slot, where that was no run. */
+            last_problem: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Its path. */
+            link: string;
+        };
+        /**
+         * @description All schedules of a workflow.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78",
+         *           "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "cron": "0 3 * * MON-FRI",
+         *           "time_zone": "Asia/Shanghai",
+         *           "catch_up": "last",
+         *           "overlap": "skip",
+         *           "params": {
+         *             "epochs": 10
+         *           },
+         *           "active": true,
+         *           "next_due": "2026-01-02T04:04:05Z",
+         *           "upcoming": [
+         *             "2026-01-02T04:04:05Z",
+         *             "2026-01-03T04:04:05Z"
+         *           ],
+         *           "queued": [],
+         *           "last_run": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *           "last_problem": null,
+         *           "created_at": "2026-01-01T03:04:05Z",
+         *           "updated_at": "2026-01-01T03:04:05Z",
+         *           "link": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/schedules/sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e78"
+         *         }
+         *       ]
+         *     }
+         */
+        Schedules: {
+            items: components["schemas"]["Schedule"][];
         };
         /**
          * @description What was measured of each place in the last days, what is expected of it, and the platform's queue.
@@ -3225,20 +5302,55 @@ export interface components {
             monthly: components["schemas"]["Price"] | null;
         };
         /**
+         * @description Who may start from a workflow as a template.
+         * @enum {string}
+         */
+        Sharing: "private" | "public";
+        /**
          * @description Whether a job takes instances that the cloud may take back: `prefer` takes on-demand where there is no spot.
          * @enum {string}
          */
         Spot: "never" | "prefer" | "only";
         /**
+         * @description A run to start.
+         * @example {
+         *       "params": {
+         *         "epochs": 10
+         *       },
+         *       "name": "a longer one"
+         *     }
+         */
+        StartRun: {
+            /** @description Its parameters by name; one with a default may be left out. */
+            params?: Record<string, never>;
+            /** @description Its name; the workflow's if absent. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Of the workflow; the latest if absent.
+             */
+            version?: number | null;
+        };
+        /**
          * @description Where a job stands.
          * @enum {string}
          */
         Status: "queued" | "provisioning" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out";
+        /** @description Statuses; null where the run does not have the node. */
+        StatusDifference: {
+            left: components["schemas"]["NodeStatus"] | null;
+            right: components["schemas"]["NodeStatus"] | null;
+        };
         /**
          * @description How likely a provider says it is to serve an offer; `unknown` where it does not say.
          * @enum {string}
          */
         Stock: "none" | "low" | "medium" | "high" | "unknown";
+        /**
+         * @description Why a run was told to end.
+         * @enum {string}
+         */
+        Stop: "cancelled" | "timed_out";
         /**
          * @description What a job's placement aims for: `cost` the lowest price, `performance` the most GPU memory, `availability` the best
          *     chance to start at once, `balanced` a bit of each.
@@ -3353,6 +5465,48 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A template as lists show it. */
+        Template: {
+            /**
+             * @description Of the workflow that it is.
+             * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+             */
+            id: string;
+            name: string;
+            description: string | null;
+            sharing: components["schemas"]["Sharing"];
+            /** @description Whether it is one's own. */
+            mine: boolean;
+            /**
+             * Format: int32
+             * @description What is instantiated: its latest version.
+             */
+            version: number;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /**
+         * @description A page of templates: one's own first, then those of others.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "name": "train-and-tell",
+         *           "description": null,
+         *           "sharing": "public",
+         *           "mine": false,
+         *           "version": 2,
+         *           "updated_at": "2026-01-02T02:04:05Z"
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        TemplatePage: {
+            items: components["schemas"]["Template"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
         /**
          * @description An account.
          * @example {
@@ -3449,6 +5603,314 @@ export interface components {
             items: components["schemas"]["User"][];
             /** @description Pass it as `cursor` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /**
+         * @description A definition to look at: exactly one of `definition` and `yaml`.
+         * @example {
+         *       "yaml": "name: train-and-tell\nparams:\n  epochs: {type: integer, minimum: 1, default: 3}\nnodes:\n  train:\n    job:\n      image: docker.io/library/python:3.12-slim\n      command: [python, train.py, --epochs, \"${{ params.epochs }}\"]\n  tell:\n    depends_on: [train]\n    webhook: {url: https://example.com/hook, body: {loss: \"${{ nodes.train.output.loss }}\"}}\n"
+         *     }
+         */
+        ValidateWorkflow: {
+            /** @description The definition as JSON. */
+            definition?: Record<string, never> | null;
+            /** @description The definition as YAML. */
+            yaml?: string | null;
+        };
+        /**
+         * @description What was found in a definition.
+         * @example {
+         *       "valid": true,
+         *       "errors": [],
+         *       "nodes": 2,
+         *       "edges": 1,
+         *       "graph": {
+         *         "nodes": [
+         *           {
+         *             "id": "train",
+         *             "kind": "job",
+         *             "position": null
+         *           },
+         *           {
+         *             "id": "tell",
+         *             "kind": "webhook",
+         *             "position": null
+         *           }
+         *         ],
+         *         "edges": [
+         *           {
+         *             "from": "train",
+         *             "to": "tell",
+         *             "condition": null
+         *           }
+         *         ],
+         *         "more_edges": 0
+         *       }
+         *     }
+         */
+        Validated: {
+            valid: boolean;
+            /** @description Everything that is wrong, each with its path in the definition, up to 200; `line` where it is known. */
+            errors: components["schemas"]["Field"][];
+            /**
+             * Format: int32
+             * @description How many nodes it has, groups not counted; null if it is not valid.
+             */
+            nodes: number | null;
+            /**
+             * Format: int32
+             * @description How many edges; null if it is not valid.
+             */
+            edges: number | null;
+            graph: components["schemas"]["Graph"] | null;
+        };
+        /** @description A value that is not the same; null where there is none. */
+        ValueDifference: {
+            left: unknown;
+            right: unknown;
+        };
+        /** @description One try of a message to somebody else's server. */
+        WebhookTry: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int32
+             * @description How long it took, in milliseconds.
+             */
+            millis: number;
+            /**
+             * Format: int32
+             * @description What the server answered; null if it did not.
+             */
+            status: number | null;
+            /** @description Why it failed, in words; null if it did not. */
+            error: string | null;
+            /** @description The beginning of the answer's body. */
+            answer: string;
+        };
+        /**
+         * @description A workflow: its latest version, its runs so far, and when it runs next.
+         * @example {
+         *       "id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *       "name": "train-and-tell",
+         *       "description": null,
+         *       "version": 2,
+         *       "paused": false,
+         *       "template": null,
+         *       "runs": {
+         *         "running": 1,
+         *         "succeeded": 8,
+         *         "failed": 2,
+         *         "cancelled": 1,
+         *         "timed_out": 0,
+         *         "success_rate": 0.8
+         *       },
+         *       "latest_run": {
+         *         "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *         "status": "running",
+         *         "started_at": "2026-01-02T03:04:05Z"
+         *       },
+         *       "next_due": "2026-01-02T04:04:05Z",
+         *       "created_at": "2026-01-01T03:04:05Z",
+         *       "updated_at": "2026-01-02T02:04:05Z",
+         *       "links": {
+         *         "self": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *         "definition": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/versions/2",
+         *         "versions": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/versions",
+         *         "runs": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/runs",
+         *         "schedules": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/schedules"
+         *       }
+         *     }
+         */
+        Workflow: {
+            /** @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            id: string;
+            /**
+             * @description Whose it is.
+             * @example usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+             */
+            owner: string;
+            /** @description Its definition's. */
+            name: string;
+            description: string | null;
+            /**
+             * Format: int32
+             * @description The number of its latest version, from 1. New runs start with it.
+             */
+            version: number;
+            /** @description While it is, no schedule fires and no run starts; those that go on do so. */
+            paused: boolean;
+            template: components["schemas"]["Sharing"] | null;
+            runs: components["schemas"]["RunFigures"];
+            latest_run: components["schemas"]["LatestRun"] | null;
+            /**
+             * Format: date-time
+             * @description The earliest slot of its active schedules; null if there is none, or if it is paused.
+             */
+            next_due: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            links: components["schemas"]["WorkflowLinks"];
+        };
+        /** @description Paths of what belongs to a workflow. */
+        WorkflowLinks: {
+            self: string;
+            /** @description The latest version, with its definition. */
+            definition: string;
+            versions: string;
+            runs: string;
+            schedules: string;
+        };
+        /**
+         * @description A page of workflows, newest first. It may hold fewer than were asked for although there is a next one.
+         * @example {
+         *       "items": [
+         *         {
+         *           "id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "owner": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *           "name": "train-and-tell",
+         *           "description": null,
+         *           "version": 2,
+         *           "paused": false,
+         *           "template": null,
+         *           "runs": {
+         *             "running": 1,
+         *             "succeeded": 8,
+         *             "failed": 2,
+         *             "cancelled": 1,
+         *             "timed_out": 0,
+         *             "success_rate": 0.8
+         *           },
+         *           "latest_run": {
+         *             "id": "run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e73",
+         *             "status": "running",
+         *             "started_at": "2026-01-02T03:04:05Z"
+         *           },
+         *           "next_due": "2026-01-02T04:04:05Z",
+         *           "created_at": "2026-01-01T03:04:05Z",
+         *           "updated_at": "2026-01-02T02:04:05Z",
+         *           "links": {
+         *             "self": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *             "definition": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/versions/2",
+         *             "versions": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/versions",
+         *             "runs": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/runs",
+         *             "schedules": "/v1/workflows/wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f/schedules"
+         *           }
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        WorkflowPage: {
+            items: components["schemas"]["Workflow"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
+        /** @description One version of a workflow. */
+        WorkflowVersion: {
+            /** @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            workflow_id: string;
+            /**
+             * Format: int32
+             * @description From 1, without gaps.
+             */
+            version: number;
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description Who made it.
+             * @example usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+             */
+            by: string;
+            /**
+             * Format: int32
+             * @description How many nodes it has, groups not counted.
+             */
+            nodes: number;
+            /** @description What changed, in its author's words. */
+            note: string | null;
+        };
+        /**
+         * @description A version with its definition.
+         * @example {
+         *       "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *       "version": 2,
+         *       "at": "2026-01-02T02:04:05Z",
+         *       "by": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *       "nodes": 2,
+         *       "note": "tells the loss",
+         *       "definition": {
+         *         "name": "train-and-tell",
+         *         "params": {
+         *           "epochs": {
+         *             "type": "integer",
+         *             "minimum": 1,
+         *             "default": 3
+         *           }
+         *         },
+         *         "failure_policy": "fail_fast",
+         *         "timeout_seconds": 604800,
+         *         "priority": "normal",
+         *         "nodes": {
+         *           "tell": {
+         *             "webhook": {
+         *               "method": "POST",
+         *               "url": "https://example.com/hook",
+         *               "body": {
+         *                 "loss": "${{ nodes.train.output.loss }}"
+         *               },
+         *               "timeout_seconds": 10
+         *             },
+         *             "depends_on": [
+         *               {
+         *                 "node": "train"
+         *               }
+         *             ]
+         *           },
+         *           "train": {
+         *             "job": {
+         *               "image": "docker.io/library/python:3.12-slim",
+         *               "command": [
+         *                 "python",
+         *                 "train.py",
+         *                 "--epochs",
+         *                 "${{ params.epochs }}"
+         *               ]
+         *             }
+         *           }
+         *         }
+         *       },
+         *       "yaml": "name: train-and-tell\nparams:\n  epochs: {type: integer, minimum: 1, default: 3}\nnodes:\n  train:\n    job:\n      image: docker.io/library/python:3.12-slim\n      command: [python, train.py, --epochs, \"${{ params.epochs }}\"]\n  tell:\n    depends_on: [train]\n    webhook: {url: https://example.com/hook, body: {loss: \"${{ nodes.train.output.loss }}\"}}\n"
+         *     }
+         */
+        WorkflowVersionDetail: components["schemas"]["WorkflowVersion"] & {
+            /** @description The definition as JSON. */
+            definition: Record<string, never>;
+            /** @description The text as its author wrote it; null if that was JSON, or if both together are longer than an answer may be (5 MiB). */
+            yaml: string | null;
+        };
+        /**
+         * @description A page of versions, newest first.
+         * @example {
+         *       "items": [
+         *         {
+         *           "workflow_id": "wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f",
+         *           "version": 2,
+         *           "at": "2026-01-02T02:04:05Z",
+         *           "by": "usr_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6d",
+         *           "nodes": 2,
+         *           "note": "tells the loss"
+         *         }
+         *       ],
+         *       "next": null
+         *     }
+         */
+        WorkflowVersionPage: {
+            items: components["schemas"]["WorkflowVersion"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
         };
     };
     responses: never;
@@ -12293,6 +14755,2170 @@ export interface operations {
             };
         };
     };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The message's id
+                 * @example msg_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new message. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDelivery"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such message, or not yours, or its endpoint is gone. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpoints"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    create_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEndpoint"];
+            };
+        };
+        responses: {
+            /** @description The endpoint with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpointSecret"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `too_many_endpoints`: delete one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpoint"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    delete_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    edit_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditEndpoint"];
+            };
+        };
+        responses: {
+            /** @description The endpoint as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpoint"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of messages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDeliveryPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    rotate_endpoint_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint with its new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpointSecret"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    test_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The endpoint's id
+                 * @example whk_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message; its tries are in the log of deliveries. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDelivery"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such endpoint, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
     list_offers: {
         parameters: {
             query?: {
@@ -13256,6 +17882,2983 @@ export interface operations {
             };
         };
     };
+    list_runs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description One of these: repeated, or separated by commas.
+                 * @example [
+                 *       "running",
+                 *       "failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["RunStatus"][];
+                /**
+                 * @description Of this workflow. Not in the list of one workflow's runs.
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                workflow?: string;
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetail"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will end. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `run_ended`: it has ended already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    compare_runs: {
+        parameters: {
+            query: {
+                /**
+                 * @description The other run, the right-hand side; of any of one's workflows.
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                with: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What differs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunComparison"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_run_events: {
+        parameters: {
+            query?: {
+                /** @description Only events with a greater number. */
+                after?: number;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunEventPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_run_graph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its nodes and edges. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Graph"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_run_nodes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description One of these: repeated, or separated by commas.
+                 * @example [
+                 *       "running",
+                 *       "failed"
+                 *     ]
+                 */
+                status?: components["schemas"]["NodeStatus"][];
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of nodes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunNodePage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_run_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The node's name, behind those of its groups, or its number
+                 * @example check.accuracy
+                 */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunNodeDetail"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run or node, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_run_node_items: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The node's name, behind those of its groups, or its number
+                 * @example check.accuracy
+                 */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunItemPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run or node, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    retry_run_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The node's name, behind those of its groups, or its number
+                 * @example check.accuracy
+                 */
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new run. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description `invalid_idempotency_key` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run or node, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `run_not_ended`: cancel it first. `workflow_paused`: activate the workflow first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `idempotency_key_reused`: the key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    rerun_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ChangeRun"] | null;
+            };
+        };
+        responses: {
+            /** @description The new run. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `run_not_ended`: cancel it first. `workflow_paused`: activate the workflow first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `idempotency_key_reused`: the key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    resume_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /**
+                 * @description The run's id
+                 * @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ChangeRun"] | null;
+            };
+        };
+        responses: {
+            /** @description The new run. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such run, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `run_not_ended`: cancel it first. `workflow_paused`: activate the workflow first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `idempotency_key_reused`: the key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
     scheduling_metrics: {
         parameters: {
             query?: never;
@@ -14077,6 +21680,5630 @@ export interface operations {
             };
             /** @description `not_found`: there is no such secret. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: {
+                /** @description One's own alone (`true`), or those of others alone (`false`). */
+                mine?: boolean;
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of templates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplatePage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The template's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its latest version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersionDetail"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such template, or not yours and not public. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    instantiate_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /**
+                 * @description The template's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Instantiate"] | null;
+            };
+        };
+        responses: {
+            /** @description The new workflow. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such template, or not yours and not public. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. `idempotency_key_reused`: the key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_workflows: {
+        parameters: {
+            query?: {
+                /** @description Part of the name; case does not count. */
+                name?: string;
+                /**
+                 * @description `active` or `paused`.
+                 * @example active
+                 */
+                status?: string;
+                /** @description Templates alone, or everything but them. */
+                template?: boolean;
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of workflows. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    create_workflow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorkflow"];
+            };
+        };
+        responses: {
+            /** @description The workflow. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field, or place in the definition. `idempotency_key_reused`: the key was used with another body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workflow. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    update_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            /** @description The workflow as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `version_conflict`: there is a later version than `base_version`. `conflict`: somebody changed it at the same time. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field, or place in the definition. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    delete_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    edit_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditWorkflow"];
+            };
+        };
+        responses: {
+            /** @description The workflow as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    activate_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workflow as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    pause_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workflow as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_workflow_runs: {
+        parameters: {
+            query?: {
+                /** @description One of these: repeated, or separated by commas */
+                status?: components["schemas"]["RunStatus"][];
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    start_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 printable ASCII characters of your own. Within 24 hours the same key with the same request is answered as before, with `Idempotent-Replayed: true`, and nothing is made again.
+                 * @example nightly-2026-01-02
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartRun"] | null;
+            };
+        };
+        responses: {
+            /** @description The run. */
+            201: {
+                headers: {
+                    /** @description `true` if this is the answer of an earlier request */
+                    "Idempotent-Replayed"?: string;
+                    /** @description Path of it */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow or version, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `workflow_paused`: activate it first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `idempotency_key_reused`: the key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedules"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description The schedule. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_schedules`: delete one first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The schedule's id
+                 * @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow or schedule, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The schedule's id
+                 * @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow or schedule, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    edit_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The schedule's id
+                 * @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                schedule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditSchedule"];
+            };
+        };
+        responses: {
+            /** @description The schedule as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow or schedule, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    list_workflow_versions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersionPage"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_fields`: `errors` names each parameter. `invalid_cursor`: it is not one of this list's. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    get_workflow_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The workflow's id
+                 * @example wfl_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f
+                 */
+                id: string;
+                /**
+                 * @description The version's number
+                 * @example 1
+                 */
+                n: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersionDetail"];
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `not_found`: no such workflow or version, or not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_requests`: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `internal`: the platform failed. It is not known whether the request was done. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `busy`: nothing was done. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+        };
+    };
+    validate_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateWorkflow"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Validated"];
+                };
+            };
+            /** @description `malformed_json`, `body_missing`: the body is not JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /**
+             * @description `not_authenticated`: there is no credential. `token_expired`: refresh it. `invalid_token`, `invalid_api_key`: it is not
+             *     valid, or not any more.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /**
+                         * @description A URI that names the kind of error: `about:blank`, since `code` does.
+                         * @example about:blank
+                         */
+                        type: string;
+                        /**
+                         * @description The HTTP status in words.
+                         * @example Unprocessable Entity
+                         */
+                        title: string;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status.
+                         * @example 422
+                         */
+                        status: number;
+                        /**
+                         * @description What is wrong and what to do, for a person to read.
+                         * @example Some fields of the request are not acceptable; `errors` names each.
+                         */
+                        detail: string;
+                        /**
+                         * @description What is wrong, for a program to match; it does not change between versions.
+                         * @example invalid_fields
+                         */
+                        code: string;
+                        /**
+                         * @description What to tell the operator: the log has it.
+                         * @example 5d7b1f2e-5a1c-4f0e-9c0b-4f1f6a3f3d52
+                         */
+                        request_id: string;
+                        /** @description What is wrong with each field. */
+                        errors?: components["schemas"]["Field"][];
+                    };
+                };
+            };
+            /** @description `invalid_fields`: there is not exactly one of definition and yaml. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

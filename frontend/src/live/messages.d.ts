@@ -35,6 +35,19 @@ export interface components {
          * @enum {string}
          */
         BudgetLevel: "warning" | "exceeded";
+        /** @description Where the output of a node came from that did not run. */
+        CachedFrom: {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            run_id: string;
+            node: string;
+            /** @example job_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            job_id: string;
+            /**
+             * Format: date-time
+             * @description When that job had succeeded.
+             */
+            at: string;
+        };
         /** @description What this connection listens to. */
         ConnectionStatus: {
             id: unknown;
@@ -46,6 +59,7 @@ export interface components {
              */
             closes_at: string;
             jobs: string[];
+            runs: string[];
             all: boolean;
         };
         /** @description A request was not done. */
@@ -108,9 +122,12 @@ export interface components {
          * @enum {string}
          */
         ExitReason: "exited" | "timeout" | "cancelled" | "command_not_started" | "terminated";
-        /** @description Events from `from` to `to` do not come over this connection: fetch the job and its events over HTTP. */
+        /** @description Events from `from` to `to` do not come over this connection: fetch the job or the run and its events over HTTP. */
         Gap: {
-            job_id: string;
+            /** @description Null if they are a run's. */
+            job_id: string | null;
+            /** @description Null if they are a job's. */
+            run_id: string | null;
             /** Format: int64 */
             from: number;
             /** Format: int64 */
@@ -285,6 +302,9 @@ export interface components {
         }) | (components["schemas"]["Event"] & {
             /** @enum {string} */
             type: "completion";
+        }) | (components["schemas"]["RunEvent"] & {
+            /** @enum {string} */
+            type: "run_event";
         }) | (components["schemas"]["Progress"] & {
             /** @enum {string} */
             type: "progress";
@@ -303,6 +323,9 @@ export interface components {
         }) | (components["schemas"]["JobStatus"] & {
             /** @enum {string} */
             type: "job_status";
+        }) | (components["schemas"]["RunState"] & {
+            /** @enum {string} */
+            type: "run_status";
         }) | (components["schemas"]["ConnectionStatus"] & {
             /** @enum {string} */
             type: "connection_status";
@@ -341,6 +364,12 @@ export interface components {
             /** @description The ISO 4217 code of what the provider bills in. */
             currency: string;
         };
+        /**
+         * @description Where a node of a run stands: `waiting` for nodes before it, `ready` to start or waiting for its next try, and how
+         *     it ended. `skipped` was left out by a condition; `upstream_failed` never ran, since something before it failed.
+         * @enum {string}
+         */
+        NodeStatus: "waiting" | "ready" | "running" | "succeeded" | "failed" | "timed_out" | "skipped" | "cancelled" | "upstream_failed";
         /** @description What became of an attempt. */
         Outcome: {
             exit: components["schemas"]["Exit"];
@@ -408,6 +437,8 @@ export interface components {
             at: string;
             /** @description Where each subscribed job stands, so that a message that was lost is noticed. */
             jobs: components["schemas"]["JobPosition"][];
+            /** @description Where each subscribed run stands, likewise. */
+            runs: components["schemas"]["RunPosition"][];
         };
         /** @description How far a command says that it is. */
         Progress: components["schemas"]["ProgressFigures"] & {
@@ -427,29 +458,178 @@ export interface components {
             /** @description Empty if there is none. */
             text: string;
         };
+        /** @description One entry of a run's history; what happens to its nodes is in it. */
+        RunEvent: {
+            /**
+             * @description Whose history it is.
+             * @example run_0193a5c07a3b7d2e8f4a5b6c7d8e9f00
+             */
+            run_id: string;
+            /**
+             * Format: int64
+             * @description 1, 2, 3 … for each run, without gaps.
+             */
+            seq: number;
+            /**
+             * Format: date-time
+             * @description When it was committed.
+             * @example 2026-11-24T13:00:00Z
+             */
+            at: string;
+            /** @description The run's status after it. */
+            status: components["schemas"]["RunStatus"];
+            /** @description What happened. */
+            event: components["schemas"]["RunHappening"];
+        };
+        /** @description What can happen to a run. */
+        RunHappening: {
+            origin: components["schemas"]["RunOrigin"];
+            /** @enum {string} */
+            type: "started";
+        } | {
+            node: string;
+            /**
+             * Format: int32
+             * @description Which item of a map, from 0; null for the node itself.
+             */
+            item: number | null;
+            node_status: components["schemas"]["NodeStatus"];
+            /**
+             * Format: int32
+             * @description Which try; 0 if none was made.
+             */
+            attempt: number;
+            /** @description The job of that try; null if there is none. */
+            job_id: string | null;
+            /**
+             * Format: int32
+             * @description The number of items, of a map that begins.
+             */
+            items: number | null;
+            /** @description Why, in words. */
+            reason: string | null;
+            cached_from: components["schemas"]["CachedFrom"] | null;
+            /** @enum {string} */
+            type: "node";
+        } | {
+            stop: components["schemas"]["Stop"];
+            /** @enum {string} */
+            type: "stop_requested";
+        } | {
+            /** @description Why it ended as it did, in words. */
+            reason: string | null;
+            /** @enum {string} */
+            type: "ended";
+        };
+        /** @description How many nodes stand where. */
+        RunNodeCounts: {
+            /** Format: int32 */
+            waiting: number;
+            /** Format: int32 */
+            ready: number;
+            /** Format: int32 */
+            running: number;
+            /** Format: int32 */
+            succeeded: number;
+            /** Format: int32 */
+            failed: number;
+            /** Format: int32 */
+            timed_out: number;
+            /** Format: int32 */
+            skipped: number;
+            /** Format: int32 */
+            cancelled: number;
+            /** Format: int32 */
+            upstream_failed: number;
+        };
+        /** @description Why a run was started. */
+        RunOrigin: {
+            /** @enum {string} */
+            type: "manual";
+        } | {
+            /** @example sch_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            schedule_id: string;
+            /** Format: date-time */
+            slot: string;
+            /** @enum {string} */
+            type: "schedule";
+        } | {
+            /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */
+            of: string;
+            /** @enum {string} */
+            type: "resume";
+        } | {
+            of: string;
+            node: string;
+            /** @enum {string} */
+            type: "retry";
+        } | {
+            of: string;
+            /** @enum {string} */
+            type: "rerun";
+        };
+        /** @description Where a run stands, in short. */
+        RunPosition: {
+            run_id: string;
+            status: components["schemas"]["RunStatus"];
+            /** Format: int64 */
+            seq: number;
+        };
+        /** @description Where a run stands. */
+        RunState: {
+            id: unknown;
+            run_id: string;
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Format: int64
+             * @description The number of its last event.
+             */
+            seq: number;
+            /** @description How many of its nodes stand where. */
+            counts: components["schemas"]["RunNodeCounts"];
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Why it ended as it did. */
+            reason: string | null;
+        };
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunStatus: "running" | "succeeded" | "failed" | "cancelled" | "timed_out";
         /**
          * @description Where a job stands.
          * @enum {string}
          */
         Status: "queued" | "provisioning" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out";
+        /**
+         * @description Why a run was told to end.
+         * @enum {string}
+         */
+        Stop: "cancelled" | "timed_out";
         /** @description A subscription stands. */
         Subscribed: {
             /** @description The request's own. */
             id: unknown;
-            /** @description Null for all jobs. */
+            /** @description Null if it is not about one job. */
             job_id: string | null;
+            /** @description Null if it is not about one run. */
+            run_id: string | null;
+            /** @description All jobs and runs. */
             all: boolean;
             /**
              * Format: int64
-             * @description The job's last event. Later ones come as messages; null for all jobs.
+             * @description The last event of the job or run. Later ones come as messages; null for all.
              */
             seq: number | null;
             status: components["schemas"]["Status"] | null;
+            run_status: components["schemas"]["RunStatus"] | null;
         };
         /** @description A subscription is over, or never was. */
         Unsubscribed: {
             id: unknown;
             job_id: string | null;
+            run_id: string | null;
             all: boolean;
         };
         /** @description What a client may send. */
@@ -458,10 +638,12 @@ export interface components {
             id?: unknown;
             /** @example job_0193a5c07a3b7d2e8f4a5b6c7d8e9f00 */
             job_id?: string | null;
+            /** @example run_0193a5c07a3b7d2e8f4a5b6c7d8e9f00 */
+            run_id?: string | null;
             all?: boolean | null;
             /**
              * Format: int64
-             * @description The number of the last event that you know of the job: later ones are sent again first. Only with `job_id`.
+             * @description The number of the last event that you know of the job or run: later ones are sent again first. Not with `all`.
              */
             after?: number | null;
             /** @enum {string} */
@@ -469,12 +651,14 @@ export interface components {
         } | {
             id?: unknown;
             job_id?: string | null;
+            run_id?: string | null;
             all?: boolean | null;
             /** @enum {string} */
             action: "unsubscribe";
         } | {
             id?: unknown;
             job_id?: string | null;
+            run_id?: string | null;
             /** @enum {string} */
             action: "get_status";
         } | {

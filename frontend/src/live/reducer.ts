@@ -91,7 +91,7 @@ function hear(draft: Draft, message: Message): void {
     case 'budget':
       return alert(draft, message)
     case 'gap':
-      if (draft.jobs.has(message.job_id)) draft.behind.add(message.job_id)
+      if (message.job_id !== null && draft.jobs.has(message.job_id)) draft.behind.add(message.job_id)
       return
     case 'pong':
       for (const { job_id, seq } of message.jobs) notice(draft, job_id, seq)

@@ -68,17 +68,17 @@ describe('lost messages', () => {
   const message = (value: Extract<Input, { type: 'message' }>['message']): Input => ({ type: 'message', message: value })
 
   test('show in a pong, even the last one', () => {
-    const state = reduce(loaded(), [message({ type: 'pong', id: null, at: '', jobs: [{ job_id: 'job_1', seq: 2, status: 'provisioning' }] })])
+    const state = reduce(loaded(), [message({ type: 'pong', id: null, at: '', jobs: [{ job_id: 'job_1', seq: 2, status: 'provisioning' }], runs: [] })])
     expect([...state.behind]).toEqual(['job_1'])
   })
 
   test('a pong that says nothing new changes nothing', () => {
-    const state = reduce(loaded(), [message({ type: 'pong', id: null, at: '', jobs: [{ job_id: 'job_1', seq: 1, status: 'queued' }] })])
+    const state = reduce(loaded(), [message({ type: 'pong', id: null, at: '', jobs: [{ job_id: 'job_1', seq: 1, status: 'queued' }], runs: [] })])
     expect(state.behind.size).toBe(0)
   })
 
   test('a gap is fetched', () => {
-    const state = reduce(loaded(), [message({ type: 'gap', job_id: 'job_1', from: 2, to: 900, message: '' })])
+    const state = reduce(loaded(), [message({ type: 'gap', job_id: 'job_1', run_id: null, from: 2, to: 900, message: '' })])
     expect([...state.behind]).toEqual(['job_1'])
   })
 })
