@@ -3,3 +3,4 @@
 mod accounts;
 mod jobs;
 mod offers;
+mod workflows;

@@ -4,7 +4,7 @@ mod stack;
 mod user;
 
 pub(crate) use stack::{Plan, Stack};
-pub(crate) use user::{PASSWORD, User};
+pub(crate) use user::{Answer, PASSWORD, User};
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,9 @@
+//! Workflows, their runs, templates and schedules over HTTP.
+
+use lambda::Platform;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let platform = Platform::from_env()?;
+    lambda::http::run(workflows::routes(platform)).await
+}
