@@ -6,7 +6,7 @@ use domain::JobId;
 use http::StatusCode;
 use lambda::{Body, Caller, Path, Platform, Problem};
 
-use crate::{answer, jobs};
+use crate::answer;
 
 pub(crate) async fn edit(
     State(platform): State<Platform>,
@@ -14,7 +14,7 @@ pub(crate) async fn edit(
     Path(id): Path<JobId>,
     Body(body): Body<EditJob>,
 ) -> Result<Json<Job>, Problem> {
-    let jobs = jobs(&platform);
+    let jobs = platform.jobs();
     let edit = body.read()?;
     let job = jobs.edit(&caller, id, edit).await.map_err(answer::problem)?;
     let seen = jobs.see(job).await.map_err(answer::problem)?;
@@ -26,7 +26,7 @@ pub(crate) async fn cancel(
     Caller(caller): Caller,
     Path(id): Path<JobId>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
-    let jobs = jobs(&platform);
+    let jobs = platform.jobs();
     let job = jobs.cancel(&caller, id).await.map_err(answer::problem)?;
     let seen = jobs.see(job).await.map_err(answer::problem)?;
     Ok((StatusCode::ACCEPTED, Json(answer::job(seen))))
@@ -37,6 +37,6 @@ pub(crate) async fn delete(
     Caller(caller): Caller,
     Path(id): Path<JobId>,
 ) -> Result<StatusCode, Problem> {
-    jobs(&platform).delete(&caller, id).await.map_err(answer::problem)?;
+    platform.jobs().delete(&caller, id).await.map_err(answer::problem)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 use lambda::{Body, Caller, IdempotencyKey, Made, Path, Platform, Problem};
 use serde_json::Value;
 
-use crate::{answer, jobs};
+use crate::answer;
 
 pub(crate) async fn submit(
     State(platform): State<Platform>,
@@ -25,7 +25,7 @@ pub(crate) async fn submit(
     let digest = key.digest(&[b"POST /v1/jobs", &canonical]);
     let request = request(idempotency.as_deref(), &digest);
     let draft = || body.read().map(|(spec, secrets)| Draft { spec, secrets });
-    let created = jobs(&platform).submit(&caller, draft, &key, &request).await.map_err(answer::problem)?;
+    let created = platform.jobs().submit(&caller, draft, &key, &request).await.map_err(answer::problem)?;
     Ok(made(created))
 }
 
@@ -38,7 +38,7 @@ pub(crate) async fn restart(
     let key = secrets_key(&platform).await?;
     let digest = key.digest(&[format!("POST /v1/jobs/{id}/restart").as_bytes()]);
     let request = request(idempotency.as_deref(), &digest);
-    let created = jobs(&platform).restart(&caller, id, &key, &request).await.map_err(answer::problem)?;
+    let created = platform.jobs().restart(&caller, id, &key, &request).await.map_err(answer::problem)?;
     Ok(made(created))
 }
 

@@ -6,9 +6,6 @@ mod create;
 mod docs;
 mod look;
 
-use std::sync::Arc;
-
-use app::jobs::Jobs;
 use axum::{
     Router,
     routing::{get, post},
@@ -32,18 +29,4 @@ pub fn routes(platform: Platform) -> Router {
         .route("/v1/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .with_state(platform)
-}
-
-/// The use cases on this platform.
-fn jobs(platform: &Platform) -> Jobs {
-    let store = Arc::new(platform.store().clone());
-    Jobs {
-        jobs: store.clone(),
-        runners: store.clone(),
-        secrets: store,
-        workflows: platform.workflows(),
-        clock: platform.clock(),
-        ids: platform.ids(),
-        purse: platform.purse(),
-    }
 }

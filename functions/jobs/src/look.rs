@@ -14,7 +14,7 @@ use domain::JobId;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda::{Caller, Path, Platform, Problem};
 
-use crate::{answer, jobs};
+use crate::answer;
 
 const LOG_NEXT: HeaderName = HeaderName::from_static("log-next");
 const LOG_COMPLETE: HeaderName = HeaderName::from_static("log-complete");
@@ -24,7 +24,7 @@ pub(crate) async fn job(
     Caller(caller): Caller,
     Path(id): Path<JobId>,
 ) -> Result<Json<Job>, Problem> {
-    let seen = jobs(&platform).get(&caller, id).await.map_err(answer::problem)?;
+    let seen = platform.jobs().get(&caller, id).await.map_err(answer::problem)?;
     Ok(Json(answer::job(seen)))
 }
 
@@ -42,7 +42,8 @@ pub(crate) async fn list(
         submitted_after: query.submitted_after,
         submitted_before: query.submitted_before,
     };
-    let page = jobs(&platform)
+    let page = platform
+        .jobs()
         .list(&caller, query.owner, &filter, query.limit, query.cursor.as_deref())
         .await
         .map_err(answer::problem)?;
@@ -55,7 +56,7 @@ pub(crate) async fn counts(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Counts>, Problem> {
     let query = CountsQuery::read(&query.unwrap_or_default())?;
-    let counts = jobs(&platform).counts(&caller, query.owner).await.map_err(answer::problem)?;
+    let counts = platform.jobs().counts(&caller, query.owner).await.map_err(answer::problem)?;
     let by_status =
         counts.by_status.into_iter().map(|(status, count)| (status.as_str().to_owned(), count)).collect();
     let (_, quota) = platform.purse().allowance(query.owner.unwrap_or(caller.user)).await?;
@@ -77,7 +78,7 @@ pub(crate) async fn log(
         None => LogRange::From { offset: from, limit: query.limit },
     };
     let follow = query.attempt.is_none();
-    let part = jobs(&platform).log(&caller, id, attempt, range, follow).await.map_err(answer::problem)?;
+    let part = platform.jobs().log(&caller, id, attempt, range, follow).await.map_err(answer::problem)?;
     let next = LogPosition { attempt: part.next.0, offset: part.next.1 }.to_string();
     if !wants_text(&headers) {
         return Ok(Json(Log {
@@ -119,7 +120,7 @@ pub(crate) async fn events(
 ) -> Result<Json<EventPage>, Problem> {
     let query = EventsQuery::read(&query.unwrap_or_default())?;
     let seen =
-        jobs(&platform).events(&caller, id, query.after, query.limit).await.map_err(answer::problem)?;
+        platform.jobs().events(&caller, id, query.after, query.limit).await.map_err(answer::problem)?;
     let next = seen.events.last().map_or(query.after, |last| last.seq);
     Ok(Json(EventPage { items: seen.events.into_iter().map(Into::into).collect(), next, more: seen.more }))
 }
@@ -131,7 +132,8 @@ pub(crate) async fn metrics(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Metrics>, Problem> {
     let query = MetricsQuery::read(&query.unwrap_or_default())?;
-    let seen = jobs(&platform)
+    let seen = platform
+        .jobs()
         .metrics(&caller, id, query.attempt, query.after, query.limit)
         .await
         .map_err(answer::problem)?;
@@ -162,7 +164,7 @@ pub(crate) async fn attempts(
     Caller(caller): Caller,
     Path(id): Path<JobId>,
 ) -> Result<Json<Attempts>, Problem> {
-    let (attempts, at) = jobs(&platform).attempts(&caller, id).await.map_err(answer::problem)?;
+    let (attempts, at) = platform.jobs().attempts(&caller, id).await.map_err(answer::problem)?;
     Ok(Json(Attempts { items: attempts.into_iter().map(|attempt| Attempt::new(attempt, at)).collect() }))
 }
 
@@ -171,7 +173,7 @@ pub(crate) async fn cost(
     Caller(caller): Caller,
     Path(id): Path<JobId>,
 ) -> Result<Json<Cost>, Problem> {
-    let cost = jobs(&platform).cost(&caller, id).await.map_err(answer::problem)?;
+    let cost = platform.jobs().cost(&caller, id).await.map_err(answer::problem)?;
     Ok(Json(Cost {
         attempts: cost.attempts.iter().map(|attempt| AttemptCost::new(attempt, cost.as_of)).collect(),
         total: cost.total.into_iter().map(Into::into).collect(),

@@ -1,7 +1,7 @@
-//! The steps of the job machine, for `statemachines/job.asl.json`.
+//! The steps of the job machine and of the run machine, for `statemachines/job.asl.json` and `run.asl.json`.
 
 use app::machine::StepError;
-use domain::{JobId, job::RunnerWord};
+use domain::{JobId, RunId, job::RunnerWord};
 use lambda::{Carrier, Event, events::Failure, machine::SetUpError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ enum Step {
     Observe { job_id: JobId, looks: u32 },
     Settle { job_id: JobId },
     HandOver { job_id: JobId, handover: u32 },
+    Run { run_id: RunId, token: String },
+    FinishRun { run_id: RunId },
 }
 
 /// A step's error, under the name that the state machine matches.
@@ -52,6 +54,8 @@ async fn run(carrier: &Carrier, step: Step) -> Result<Value, Failed> {
         Step::Observe { job_id, looks } => serde_json::to_value(machine.observe(job_id, looks).await?)?,
         Step::Settle { job_id } => done(machine.settle(job_id).await?),
         Step::HandOver { job_id, handover } => done(machine.hand_over(job_id, handover).await?),
+        Step::Run { run_id, token } => done(machine.runs.run_step(run_id, &token).await?),
+        Step::FinishRun { run_id } => done(machine.runs.finish_step(run_id).await?),
     })
 }
 

@@ -21,7 +21,8 @@ use crate::{
     seal::Key,
 };
 
-use outcome::{Next, next, result};
+pub(crate) use outcome::result;
+use outcome::{Next, next};
 pub use sign::{InvalidSecret, sign};
 
 /// The longest pause that is waited for in place; a longer one is left to the tick of every minute.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use cost::{Cost, cost_so_far};
-pub use create::{Created, Draft, Request};
+pub use create::{Created, Draft, NodeJob, Request};
 pub use log::{LogPart, LogRange};
 pub use look::{EventsSeen, MetricsSeen, Seen};
 

@@ -13,6 +13,7 @@ pub mod notifications;
 pub mod notify;
 pub mod ports;
 pub mod realtime;
+pub mod runs;
 pub mod seal;
 pub mod secrets;
 pub mod workflows;

@@ -31,6 +31,7 @@ use crate::ports::{
 use crate::{
     market::Market,
     money::Purse,
+    runs::Runs,
     secrets::{HandOut, HandOutError},
 };
 
@@ -79,6 +80,8 @@ pub struct Machine {
     pub hand_out: HandOut,
     /// Quotas and budgets.
     pub purse: Purse,
+    /// Goes on with the run of a job that is a node's.
+    pub runs: Runs,
     pub settings: Settings,
 }
 

@@ -66,6 +66,7 @@ async fn make(platform: &Platform) -> Result<Machine, SetUpError> {
         runner_key: runner_key.ok_or(SetUpError::RunnerKey)?,
         hand_out: HandOut { store, ids: platform.ids(), key },
         purse: platform.purse(),
+        runs: platform.runs(),
         settings: Settings {
             api_url: config.api_url.clone(),
             heartbeat_seconds: config.heartbeat.as_secs_f64(),

@@ -3,8 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use app::money::Purse;
 use app::ports::{Clock, Ids, Push, StoreError, Workflows};
+use app::{
+    jobs::Jobs,
+    money::Purse,
+    runs::{Plans, Runs},
+};
 use aws::{Connections, Environment, ParameterError, Parameters, Secret, StepFunctions};
 use domain::account::Quota;
 use dynamodb::Store;
@@ -30,6 +34,7 @@ struct Inner {
     push: OnceLock<Arc<dyn Push>>,
     parameters: OnceLock<Parameters>,
     keys: Mutex<Option<(Secret, Arc<Keys>)>>,
+    plans: Plans,
 }
 
 impl std::fmt::Debug for Platform {
@@ -70,6 +75,7 @@ impl Platform {
             push: OnceLock::new(),
             parameters: OnceLock::new(),
             keys: Mutex::new(None),
+            plans: Plans::default(),
         }))
     }
 
@@ -97,6 +103,32 @@ impl Platform {
             store: Arc::new(self.store().clone()),
             rates: config.rates,
             quota: Quota { jobs: config.default_concurrency, gpus: config.default_gpus },
+        }
+    }
+
+    /// What people do with jobs.
+    pub fn jobs(&self) -> Jobs {
+        let store = Arc::new(self.store().clone());
+        Jobs {
+            jobs: store.clone(),
+            runners: store.clone(),
+            secrets: store,
+            workflows: self.workflows(),
+            clock: self.clock(),
+            ids: self.ids(),
+            purse: self.purse(),
+        }
+    }
+
+    /// What becomes of runs. They share the definitions that were read.
+    pub fn runs(&self) -> Runs {
+        let store = Arc::new(self.store().clone());
+        Runs {
+            runs: store.clone(),
+            calls: store.clone(),
+            definitions: store,
+            jobs: self.jobs(),
+            plans: self.0.plans.clone(),
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn headers(call: &Call) -> Vec<(String, String)> {
 }
 
 /// What the node of a message that is over hears.
-pub(super) fn result(call: &Call) -> CallResult {
+pub(crate) fn result(call: &Call) -> CallResult {
     let last = call.tries.last();
     if call.state == CallState::Delivered {
         let answer = last.map_or("", |last| last.answer.as_str());

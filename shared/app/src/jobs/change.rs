@@ -28,9 +28,19 @@ impl Jobs {
         Err(StoreError::Conflict.into())
     }
 
+    /// Asks for the end of a job, as [`Self::withdraw`] does. The run of one that ends here has to hear of it from an
+    /// execution, as it does of any other end.
+    pub async fn cancel(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
+        let job = self.withdraw(caller, id).await?;
+        if job.status.is_terminal() && job.node.is_some() {
+            self.start(&job).await;
+        }
+        Ok(job)
+    }
+
     /// Asks for the end of a job. One that waits in its owner's queue has no execution and ends here; for any other the
     /// execution is woken and ends it. Asking again wakes it again.
-    pub async fn cancel(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
+    pub(crate) async fn withdraw(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
         for _ in 0..TRIES {
             let mut job = self.visible(caller, id).await?;
             let (from, now) = (job.status, self.clock.now());

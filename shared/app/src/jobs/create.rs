@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use domain::{
     JobId, Principal, UserId,
     account::Quota,
-    job::{FieldError, Job, Spec},
+    job::{Event, FieldError, Job, NodeRef, Spec},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{JobError, Jobs, TRIES};
@@ -59,6 +59,30 @@ pub struct Created {
     pub body: Value,
     /// It is the answer of an earlier request with the same key.
     pub replayed: bool,
+}
+
+/// The job of one try of a node.
+#[derive(Debug, Clone)]
+pub struct NodeJob {
+    pub id: JobId,
+    pub owner: UserId,
+    pub spec: Spec,
+    pub node: NodeRef,
+}
+
+/// Makes a job, and what is remembered of the request for it.
+struct New<'a> {
+    /// The job as it is written, and its first event.
+    of: &'a (dyn Fn(bool, Timestamp) -> (Job, Event) + Sync),
+    remembered: &'a (dyn Fn(&Job, Timestamp) -> Option<Idempotency> + Sync),
+}
+
+/// What an owner's new job finds.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    quota: Quota,
+    /// A budget is used up: it waits.
+    stopped: bool,
 }
 
 impl Jobs {
@@ -124,7 +148,8 @@ impl Jobs {
         request: &Request<'_>,
     ) -> Result<Created, JobError> {
         let mut spec = draft.spec;
-        let errors = check_references(&*self.secrets, owner.user, &spec.secrets).await?;
+        let room = self.room(owner.user).await?;
+        let errors = self.objections_in(owner.user, &spec, room.quota).await?;
         if !errors.is_empty() {
             return Err(JobError::Invalid(errors));
         }
@@ -132,20 +157,98 @@ impl Jobs {
         for (name, value) in &draft.secrets {
             spec.secret_env.insert(name.clone(), seal(key, id, name, value)?);
         }
-        let (allowance, quota) = self.purse.allowance(owner.user).await?;
+        let answer = |job: &Job| (request.answer)(&Job { version: job.version + 1, ..job.clone() });
+        let new = New {
+            of: &|admitted, now| Job::submit(id, owner.user, spec.clone(), admitted, restart_of, now),
+            remembered: &|job, now| {
+                request.key.map(|key| Idempotency {
+                    key: key.to_owned(),
+                    digest: request.digest.to_owned(),
+                    status: request.status,
+                    body: answer(job),
+                    expires_at: now + REMEMBERED,
+                })
+            },
+        };
+        for _ in 0..TRIES {
+            if let Some(job) = self.enter(&new, room).await? {
+                return Ok(Created { status: request.status, body: answer(&job), replayed: false });
+            }
+            // Either somebody else used the key meanwhile, or this write was done before and its answer lost.
+            if let Some(earlier) = self.replay(owner, request).await? {
+                return Ok(earlier);
+            }
+            if let Some(job) = self.jobs.job(id).await? {
+                if job.admitted {
+                    self.start(&job).await;
+                }
+                return Ok(Created { status: request.status, body: (request.answer)(&job), replayed: false });
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Accepts the job of a node and starts it. Repeating it is harmless.
+    pub async fn spawn(&self, new: NodeJob) -> Result<(), JobError> {
+        let room = self.room(new.owner).await?;
+        let make = New {
+            of: &|admitted, now| {
+                let (job, event) = Job::submit(new.id, new.owner, new.spec.clone(), admitted, None, now);
+                (Job { node: Some(new.node), ..job }, event)
+            },
+            remembered: &|_, _| None,
+        };
+        for _ in 0..TRIES {
+            if self.enter(&make, room).await?.is_some() {
+                return Ok(());
+            }
+            if let Some(job) = self.jobs.job(new.id).await? {
+                if job.admitted && !job.status.is_terminal() {
+                    self.start(&job).await;
+                }
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Why a job with this specification would not be accepted from its owner, beyond what the specification itself says.
+    pub async fn objections(&self, owner: UserId, spec: &Spec) -> Result<Vec<FieldError>, JobError> {
+        let (_, quota) = self.purse.allowance(owner).await?;
+        self.objections_in(owner, spec, quota).await
+    }
+
+    async fn objections_in(
+        &self,
+        owner: UserId,
+        spec: &Spec,
+        quota: Quota,
+    ) -> Result<Vec<FieldError>, JobError> {
+        let mut errors = check_references(&*self.secrets, owner, &spec.secrets).await?;
         if spec.gpu.count > quota.gpus {
             let message = format!(
                 "is {}, and the account's quota is {} GPUs at a time; ask for fewer, or an administrator for more",
                 spec.gpu.count, quota.gpus
             );
-            return Err(JobError::Invalid(vec![FieldError::new("gpu.count", message)]));
+            errors.push(FieldError::new("gpu.count", message));
         }
-        let stopped = self.purse.stop(owner.user, &allowance, self.clock.now()).await?.is_some();
-        let mut admitted = !stopped;
-        for _ in 0..TRIES {
+        Ok(errors)
+    }
+
+    /// What a new job of `owner` finds.
+    async fn room(&self, owner: UserId) -> Result<Room, JobError> {
+        let (allowance, quota) = self.purse.allowance(owner).await?;
+        let stopped = self.purse.stop(owner, &allowance, self.clock.now()).await?.is_some();
+        Ok(Room { quota, stopped })
+    }
+
+    /// Writes a new job, admitted if there is room, and starts it; nothing if there is such a job already, or somebody was
+    /// quicker.
+    async fn enter(&self, new: &New<'_>, room: Room) -> Result<Option<Job>, JobError> {
+        let mut admitted = !room.stopped;
+        loop {
             let now = self.clock.now();
-            let (job, event) = Job::submit(id, owner.user, spec.clone(), admitted, restart_of, now);
-            let body = (request.answer)(&Job { version: job.version + 1, ..job.clone() });
+            let (job, event) = (new.of)(admitted, now);
             let committed = self
                 .jobs
                 .commit(Commit {
@@ -153,47 +256,25 @@ impl Jobs {
                     from: None,
                     events: &[event],
                     attempt: None,
-                    admission: if admitted { Admission::Enter(quota) } else { Admission::Wait },
+                    admission: if admitted { Admission::Enter(room.quota) } else { Admission::Wait },
                     paid: None,
-                    idempotency: request.key.map(|key| Idempotency {
-                        key: key.to_owned(),
-                        digest: request.digest.to_owned(),
-                        status: request.status,
-                        body: body.clone(),
-                        expires_at: now + REMEMBERED,
-                    }),
+                    idempotency: (new.remembered)(&job, now),
                 })
                 .await;
             match committed {
                 Ok(()) => {
                     if admitted {
                         self.start(&job).await;
-                    } else if !stopped {
-                        self.let_in(owner.user, quota).await;
+                    } else if !room.stopped {
+                        self.let_in(job.owner, room.quota).await;
                     }
-                    return Ok(Created { status: request.status, body, replayed: false });
+                    return Ok(Some(job));
                 }
-                Err(StoreError::LimitReached) => admitted = false,
-                Err(StoreError::Conflict) => {
-                    // Either somebody else used the key meanwhile, or this write was done before and its answer lost.
-                    if let Some(earlier) = self.replay(owner, request).await? {
-                        return Ok(earlier);
-                    }
-                    if let Some(job) = self.jobs.job(id).await? {
-                        if job.admitted {
-                            self.start(&job).await;
-                        }
-                        return Ok(Created {
-                            status: request.status,
-                            body: (request.answer)(&job),
-                            replayed: false,
-                        });
-                    }
-                }
+                Err(StoreError::LimitReached) if admitted => admitted = false,
+                Err(StoreError::Conflict) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(StoreError::Conflict.into())
     }
 
     /// A new job waits behind others even where there is room, so that none overtakes: with room, the first of them all
@@ -214,7 +295,7 @@ impl Jobs {
     }
 
     /// Starts the job's execution. The job is accepted whether that works or not: the sweeper starts what stands still.
-    async fn start(&self, job: &Job) {
+    pub(crate) async fn start(&self, job: &Job) {
         if let Err(error) = self.gate().start(job).await {
             tracing::error!(job.id = %job.id, error = &error as &dyn std::error::Error, "the job's execution did not start; the sweeper will start it");
         }

@@ -38,6 +38,9 @@ impl Machine {
         if job.cancel.is_some() || self.queue_time_is_over(&job).await? {
             return Ok(self.timers(&job, None));
         }
+        if let Some(seconds) = self.pause_before(&job) {
+            return Err(StepError::Capacity { seconds });
+        }
         if let Some(reason) = self.no_money(&job).await? {
             self.end_unpaid(&mut job, reason).await?;
             return Ok(self.nothing_to_do());
@@ -83,6 +86,13 @@ impl Machine {
         let (from, events) = (job.status, [event]);
         self.commit(&mut job, None, Change::of(from, &events)).await?;
         Err(StepError::Capacity { seconds })
+    }
+
+    /// How many seconds are left of the pause before a node's next try.
+    fn pause_before(&self, job: &Job) -> Option<u32> {
+        let left = job.node?.not_before?.duration_since(self.clock.now());
+        let seconds = u32::try_from(left.as_secs()).ok()? + u32::from(left.subsec_nanos() > 0);
+        (seconds > 0).then(|| seconds.min(MAX_BACKOFF))
     }
 
     /// The states that follow find the job ended and end the execution.
@@ -242,6 +252,7 @@ impl Machine {
             number => self.jobs.attempt(job.id, number).await?.and_then(|attempt| attempt.ended_at),
         };
         let since = before.or(job.admitted_at).unwrap_or(job.submitted_at);
+        let since = job.node.and_then(|node| node.not_before).map_or(since, |pause| since.max(pause));
         Ok(since + SignedDuration::from_secs(i64::from(job.spec.queue_timeout_seconds)))
     }
 

@@ -235,8 +235,10 @@ impl Machine {
         self.after_end(job).await
     }
 
-    /// What an end makes room for. The sweeper does the same, so a failure here costs time and nothing else.
+    /// What an end leads to: a run goes on, and what waited has room. The sweeper lets in what waits too, so that a failure
+    /// of it costs time and nothing else.
     async fn after_end(&self, job: &Job) -> Result<(), StepError> {
+        Box::pin(self.runs.job_ended(job)).await?;
         if let Err(error) = self.admit_waiting(job.owner).await {
             tracing::warn!(job.id = %job.id, %error, "the next jobs could not be admitted");
         }

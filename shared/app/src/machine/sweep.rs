@@ -14,7 +14,10 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{Change, Machine, StepError, execution_name, settle::release};
-use crate::ports::{Instance, Phase};
+use crate::{
+    ports::{Instance, Phase},
+    runs::Repaired,
+};
 
 /// What has just ended is left alone for that long.
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
@@ -34,6 +37,10 @@ pub struct Swept {
     pub admitted: usize,
     /// Instances given back because their attempt was over.
     pub orphans: usize,
+    /// Runs that have not ended.
+    pub runs: usize,
+    /// Runs that stood still, were past their deadline or had lost their execution.
+    pub runs_taken_on: usize,
     /// Parts of the sweep that failed; the next sweep does them again.
     pub failures: usize,
 }
@@ -41,7 +48,7 @@ pub struct Swept {
 impl Swept {
     /// Things that should not have needed a sweeper.
     pub fn finds(&self) -> usize {
-        self.overdue + self.restarted + self.admitted + self.orphans
+        self.overdue + self.restarted + self.admitted + self.orphans + self.runs_taken_on
     }
 }
 
@@ -73,8 +80,33 @@ impl Machine {
                 }
             }
         }
+        self.sweep_runs(&mut swept).await?;
         self.sweep_instances(&mut swept).await;
         Ok(swept)
+    }
+
+    async fn sweep_runs(&self, swept: &mut Swept) -> Result<(), StepError> {
+        let mut cursor = None;
+        loop {
+            let page = self.runs.runs.live_runs(cursor.as_deref()).await?;
+            for run in page.items {
+                swept.runs += 1;
+                match Box::pin(self.runs.repair(&run)).await {
+                    Ok(Repaired::Nothing) => {}
+                    Ok(Repaired::Restarted | Repaired::Overdue | Repaired::TakenOn) => {
+                        swept.runs_taken_on += 1;
+                    }
+                    Err(error) => {
+                        tracing::error!(run.id = %run.id, error = ?error, "a run could not be looked after");
+                        swept.failures += 1;
+                    }
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn sweep_job(&self, job: &Job, swept: &mut Swept) -> Result<(), StepError> {

@@ -11,7 +11,7 @@ use super::{
     template::{as_text, has_template, render},
 };
 use crate::{
-    job::{FieldError, Spec},
+    job::{FieldError, Limits, Priority, Spec},
     money::{Currency, Money},
 };
 
@@ -48,7 +48,7 @@ static STAND_IN: LazyLock<Option<Spec>> = LazyLock::new(|| {
     serde_json::from_value(json!({
         "name": "job", "image": "image", "command": ["true"], "env": {}, "secret_env": {}, "gpu": {"count": 1},
         "disk_gib": 20, "spot": "never", "strategy": "cost", "preferred_providers": [], "forbidden_providers": [],
-        "preferred_regions": [], "forbidden_regions": [], "timeout_seconds": 60, "queue_timeout_seconds": 60,
+        "preferred_regions": [], "forbidden_regions": [], "timeout_seconds": 86_400, "queue_timeout_seconds": 86_400,
         "retry": crate::job::Retry::default(), "priority": "normal", "tags": {}, "metadata": {}
     }))
     .ok()
@@ -75,7 +75,39 @@ pub(super) fn check(fields: &Map<String, Value>, path: &str, errors: &mut Errors
     for name in ["image", "command"].into_iter().filter(|name| !fields.contains_key(*name)) {
         errors.add(join(path, name), "is required");
     }
-    let Some(mut spec) = STAND_IN.clone() else { return };
+    if let Some(spec) = read(fields, path, errors) {
+        errors.extend(path, spec.check());
+    }
+}
+
+/// The specification that a job from [`render_job`] asks for, as a submission with the same fields would. `unnamed` is its
+/// name if it has none, and `priority` its priority.
+///
+/// # Errors
+/// Everything that is wrong, each with its path below `path`.
+pub fn read_job(
+    fields: &Map<String, Value>,
+    unnamed: &str,
+    priority: Priority,
+    path: &str,
+) -> Result<Spec, Vec<FieldError>> {
+    let mut errors = Errors::default();
+    let Some(mut spec) = read(fields, path, &mut errors) else { return Err(Vec::new()) };
+    let is_given = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    if !is_given("name") {
+        spec.name = unnamed.chars().take(Limits::NAME_CHARS).collect();
+    }
+    if !is_given("priority") {
+        spec.priority = priority;
+    }
+    spec.description = spec.description.filter(|text| !text.is_empty());
+    errors.extend(path, spec.check());
+    errors.done(spec)
+}
+
+/// The specification with the stand-in's values where the fields say nothing, or nothing yet.
+fn read(fields: &Map<String, Value>, path: &str, errors: &mut Errors) -> Option<Spec> {
+    let mut spec = STAND_IN.clone()?;
     let mut reader = Reader { fields, path, errors };
     reader.take("name", &mut spec.name);
     reader.optional("description", &mut spec.description);
@@ -98,10 +130,10 @@ pub(super) fn check(fields: &Map<String, Value>, path: &str, errors: &mut Errors
     reader.retry(&mut spec);
     reader.take("priority", &mut spec.priority);
     reader.take("metadata", &mut spec.metadata);
-    reader.price("max_price_per_hour");
-    reader.price("max_cost");
-    reader.secrets();
-    errors.extend(path, spec.check());
+    spec.max_price_per_hour = reader.price("max_price_per_hour");
+    spec.max_cost = reader.price("max_cost");
+    spec.secrets = reader.secrets();
+    Some(spec)
 }
 
 struct Reader<'a> {
@@ -224,33 +256,39 @@ impl<'a> Reader<'a> {
         reader.take("backoff_seconds", &mut spec.retry.backoff_seconds);
     }
 
-    fn price(&mut self, name: &str) {
-        let Some(value) = self.known(name).filter(|value| !value.is_null()) else { return };
+    fn price(&mut self, name: &str) -> Option<Money> {
+        let value = self.known(name).filter(|value| !value.is_null())?;
         let currency = value.get("currency").map(Currency::deserialize);
         let amount = value.get("amount").and_then(Value::as_str);
-        let fine = match (amount, currency) {
+        let price = match (amount, currency) {
             (Some(amount), Some(Ok(currency))) => {
-                Money::parse(amount, currency).is_some_and(|money| money.micros > 0)
+                Money::parse(amount, currency).filter(|money| money.micros > 0)
             }
-            _ => false,
+            _ => None,
         };
-        if !fine {
+        if price.is_none() {
             let message = "is not an amount: expected {amount: \"0.50\", currency: USD}, more than 0";
             self.errors.add(join(self.path, name), message);
         }
+        price
     }
 
-    fn secrets(&mut self) {
-        let fine = match self.known("secrets") {
-            None => true,
-            Some(Value::Object(names)) => names.values().all(Value::is_string),
-            Some(Value::Array(names)) => names.iter().all(Value::is_string),
-            Some(_) => false,
+    /// Environment variables and the names of the secrets that they have; a list names both at once.
+    fn secrets(&mut self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let names: Option<BTreeMap<_, _>> = match self.known("secrets") {
+            None => return BTreeMap::new(),
+            Some(Value::Object(names)) => {
+                names.iter().map(|(variable, name)| Some((variable.clone(), text(name)?))).collect()
+            }
+            Some(Value::Array(names)) => names.iter().map(|name| Some((text(name)?, text(name)?))).collect(),
+            Some(_) => None,
         };
-        if !fine {
+        names.unwrap_or_else(|| {
             let message = "expected names of secrets: an object such as {HF_TOKEN: hf}, or a list";
             self.errors.add(join(self.path, "secrets"), message);
-        }
+            BTreeMap::new()
+        })
     }
 }
 

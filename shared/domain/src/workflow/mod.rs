@@ -28,7 +28,7 @@ pub use definition::{
     Cache, Dependency, FailurePolicy, FanOut, Kind, Limits, Method, Node, Position, Retry, StepKind, Webhook,
     Workflow,
 };
-pub use job_fields::render_job;
+pub use job_fields::{read_job, render_job};
 pub use lines::line_of;
 pub use outcome::{Counts, IllegalChange, NodeStatus, RunStatus, Stop};
 pub use plan::{Ancestors, Edge, Plan, Step, Text};

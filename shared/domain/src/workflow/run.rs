@@ -31,6 +31,16 @@ pub enum Origin {
     Rerun { of: RunId },
 }
 
+impl Origin {
+    /// The run whose successes it keeps.
+    pub const fn keeps(&self) -> Option<RunId> {
+        match self {
+            Self::Resume { of } | Self::Retry { of, .. } => Some(*of),
+            Self::Manual | Self::Schedule { .. } | Self::Rerun { .. } => None,
+        }
+    }
+}
+
 /// A run as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -214,6 +224,9 @@ pub struct NodeState {
     pub started_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When its latest try may begin, if that comes after a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// When it has to be over, its retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
@@ -256,6 +269,7 @@ impl NodeState {
             reason: None,
             started_at: None,
             ended_at: None,
+            not_before: None,
             deadline: None,
             items: None,
             cache_key: None,
