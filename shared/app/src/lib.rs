@@ -14,6 +14,7 @@ pub mod notify;
 pub mod ports;
 pub mod realtime;
 pub mod runs;
+pub mod scheduler;
 pub mod seal;
 pub mod secrets;
 pub mod workflows;

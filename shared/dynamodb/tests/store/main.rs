@@ -8,6 +8,7 @@ mod market;
 mod migrations;
 mod money;
 mod runs;
+mod scheduler;
 mod schedules;
 mod support;
 mod workflows;
