@@ -1,6 +1,7 @@
 //! Workflows, their runs, templates and schedules over HTTP. A handler parses, asks the use case, and answers.
 
 mod answer;
+mod control;
 mod definitions;
 mod digest;
 mod runs;
@@ -32,7 +33,7 @@ pub fn routes(platform: Platform) -> Router {
         .route("/v1/workflows/{id}/pause", post(definitions::pause))
         .route("/v1/workflows/{id}/versions", get(definitions::versions))
         .route("/v1/workflows/{id}/versions/{n}", get(definitions::version))
-        .route("/v1/workflows/{id}/runs", get(runs::of_workflow))
+        .route("/v1/workflows/{id}/runs", get(runs::of_workflow).post(control::start))
         .route("/v1/workflows/{id}/schedules", post(schedules::create).get(schedules::list))
         .route(
             "/v1/workflows/{id}/schedules/{schedule}",
@@ -43,11 +44,15 @@ pub fn routes(platform: Platform) -> Router {
         .route("/v1/templates/{id}/instantiate", post(templates::instantiate))
         .route("/v1/runs", get(runs::list))
         .route("/v1/runs/{id}", get(runs::get))
+        .route("/v1/runs/{id}/cancel", post(control::cancel))
+        .route("/v1/runs/{id}/resume", post(control::resume))
+        .route("/v1/runs/{id}/rerun", post(control::rerun))
         .route("/v1/runs/{id}/graph", get(runs::graph))
         .route("/v1/runs/{id}/events", get(runs::events))
         .route("/v1/runs/{id}/compare", get(runs::compare))
         .route("/v1/runs/{id}/nodes", get(runs::nodes))
         .route("/v1/runs/{id}/nodes/{node}", get(runs::node))
+        .route("/v1/runs/{id}/nodes/{node}/retry", post(control::retry))
         .route("/v1/runs/{id}/nodes/{node}/items", get(runs::items))
         .with_state(platform)
 }

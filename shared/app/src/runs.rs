@@ -30,6 +30,7 @@ use crate::{
     ports::{CallStore, RunStore, StoreError, WorkflowError, WorkflowStore},
 };
 
+pub(crate) use begin::in_words;
 pub use plans::Plans;
 pub use repair::Repaired;
 pub use resume::Resume;

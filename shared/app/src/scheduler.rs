@@ -4,6 +4,7 @@
 //! everything here harmless to repeat: two schedulers at once decide the same, and one that was cut short is followed by the
 //! next, which finds what has a run already. A schedule's row is written last, on the version that was read.
 
+mod starter;
 mod turn;
 
 use std::sync::Arc;

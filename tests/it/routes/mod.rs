@@ -3,4 +3,5 @@
 mod accounts;
 mod jobs;
 mod offers;
+mod runs;
 mod workflows;

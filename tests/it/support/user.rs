@@ -153,38 +153,110 @@ impl User {
 
     /// Waits until the job has an event of this type, or has ended.
     pub(crate) async fn until(&self, id: &str, kind: &str) -> Value {
-        self.listen(id, |message| message["event"]["type"] == kind || message["type"] == "completion").await;
+        let enough = |message: &Value| message["event"]["type"] == kind || message["type"] == "completion";
+        self.listen(&json!({ "job_id": id }), enough).await;
         self.job(id).await
     }
 
     /// Waits until the job has ended, and gives it back.
     pub(crate) async fn ended(&self, id: &str) -> Value {
-        self.listen(id, |message| message["type"] == "completion").await;
+        self.listen(&json!({ "job_id": id }), |message| message["type"] == "completion").await;
         self.job(id).await
     }
 
-    /// Hears of the job until `enough`. A push that a fault swallowed is made good by the next pong's replay: the
+    /// Makes a workflow that must be accepted; its id.
+    pub(crate) async fn workflow(&self, definition: &Value) -> String {
+        let made = self.post("/v1/workflows", &json!({ "definition": definition })).await.expect(201);
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Starts a run that must be accepted; its id.
+    pub(crate) async fn start(&self, workflow: &str, params: &Value) -> String {
+        let path = format!("/v1/workflows/{workflow}/runs");
+        let run = self.post(&path, &json!({ "params": params })).await.expect(201);
+        run["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(crate) async fn run(&self, id: &str) -> Value {
+        self.get(&format!("/v1/runs/{id}")).await.expect(200)
+    }
+
+    /// Waits until the run has ended, and gives it back.
+    pub(crate) async fn run_ended(&self, id: &str) -> Value {
+        let enough = |message: &Value| {
+            let ended = |status: &Value| status.as_str().is_some_and(|status| status != "running");
+            message["event"]["type"] == "ended"
+                || message["type"] == "subscribed" && ended(&message["run_status"])
+        };
+        self.run_until(id, enough).await;
+        self.run(id).await
+    }
+
+    /// Waits until something is heard of the run.
+    pub(crate) async fn run_until(&self, id: &str, enough: impl Fn(&Value) -> bool) {
+        self.listen(&json!({ "run_id": id }), enough).await;
+    }
+
+    /// Every node of a run by its name, items of maps not among them.
+    pub(crate) async fn nodes(&self, run: &str) -> std::collections::BTreeMap<String, Value> {
+        let nodes = self.all(&format!("/v1/runs/{run}/nodes?limit=100")).await;
+        nodes.into_iter().map(|node| (node["node"].as_str().unwrap_or_default().to_owned(), node)).collect()
+    }
+
+    /// Every event of a run so far.
+    pub(crate) async fn run_events(&self, run: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            let page = self.get(&format!("/v1/runs/{run}/events?limit=500&after={}", events.len())).await;
+            let page = page.expect(200);
+            events.extend(page["items"].as_array().cloned().unwrap_or_default());
+            if page["more"] != true {
+                return events;
+            }
+        }
+    }
+
+    /// Everything that a list has, page by page.
+    pub(crate) async fn all(&self, list: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("{list}{cursor}")).await.expect(200);
+            items.extend(page["items"].as_array().cloned().unwrap_or_default());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Hears of the job or run until `enough`. A push that a fault swallowed is made good by the next pong's replay: the
     /// subscription is renewed from time to time.
-    async fn listen(&self, id: &str, enough: impl Fn(&Value) -> bool) {
+    async fn listen(&self, of: &Value, enough: impl Fn(&Value) -> bool) {
         let heard = tokio::time::timeout(Duration::from_mins(2), async {
             loop {
-                let renew = tokio::time::timeout(Duration::from_secs(3), self.listen_once(id, &enough)).await;
+                let renew = tokio::time::timeout(Duration::from_secs(3), self.listen_once(of, &enough)).await;
                 if renew == Ok(true) {
                     return;
                 }
             }
         });
         if heard.await.is_err() {
-            let events = self.events(id).await;
-            panic!("job {id} did not get there: {:#}", Value::Array(events));
+            let events = match of["run_id"].as_str() {
+                Some(run) => self.run_events(run).await,
+                None => self.events(of["job_id"].as_str().unwrap_or_default()).await,
+            };
+            panic!("{of} did not get there: {:#}", Value::Array(events));
         }
     }
 
-    async fn listen_once(&self, id: &str, enough: &impl Fn(&Value) -> bool) -> bool {
+    async fn listen_once(&self, of: &Value, enough: &impl Fn(&Value) -> bool) -> bool {
         let ticket = self.post("/v1/realtime/ticket", &json!({})).await;
         let Some(url) = ticket.body["url"].as_str() else { return false };
         let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url).await else { return false };
-        let subscribe = json!({ "action": "subscribe", "job_id": id, "after": 0 });
+        let mut subscribe = json!({ "action": "subscribe", "after": 0 });
+        if let (Some(subscribe), Some(of)) = (subscribe.as_object_mut(), of.as_object()) {
+            subscribe.extend(of.clone());
+        }
         if socket.send(Message::text(subscribe.to_string())).await.is_err() {
             return false;
         }

@@ -47,7 +47,7 @@ pub(super) struct CallDraft {
 }
 
 /// Several errors in one line.
-pub(super) fn in_words(errors: &[FieldError]) -> String {
+pub(crate) fn in_words(errors: &[FieldError]) -> String {
     let shown: Vec<String> = errors.iter().take(3).map(ToString::to_string).collect();
     let more = if errors.len() > shown.len() {
         format!("; and {} more", errors.len() - shown.len())
