@@ -4,4 +4,5 @@ mod accounts;
 mod jobs;
 mod offers;
 mod runs;
+mod schedules;
 mod workflows;

@@ -108,6 +108,31 @@ async fn a_run_is_started_watched_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runs_stream_is_its_history_in_order() {
+    let stack = Stack::start().await;
+    let user = stack.user().await;
+    let workflow = user.workflow(&train()).await;
+    let id = user.start(&workflow, &json!({})).await;
+    let heard = std::sync::Mutex::new(std::collections::BTreeMap::new());
+    // One subscription after the other, if the first is cut: what comes twice is the same.
+    user.run_until(&id, |message| {
+        let mut event = message.clone();
+        let kind = event.as_object_mut().and_then(|event| event.remove("type"));
+        if kind == Some(json!("run_event")) {
+            let seq = event["seq"].as_u64().expect("a number");
+            heard.lock().expect("nobody panicked").insert(seq, event);
+        }
+        message["event"]["type"] == "ended"
+    })
+    .await;
+    let heard: Vec<Value> = heard.into_inner().expect("nobody panicked").into_values().collect();
+    assert_eq!(heard, user.run_events(&id).await);
+    let of_nodes = heard.iter().filter_map(|event| event["event"]["node"].as_str());
+    let of_nodes: std::collections::BTreeSet<&str> = of_nodes.collect();
+    assert_eq!(of_nodes.into_iter().collect::<Vec<_>>(), ["good", "tell", "train"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_start_is_said_and_nothing_starts() {
     let stack = Stack::start().await;
     let user = stack.user().await;

@@ -1,4 +1,4 @@
-//! `/v1/workflows`, `/v1/templates` and schedules: definitions in both forms, everything that is wrong at once, versions,
+//! `/v1/workflows` and `/v1/templates`: definitions in both forms, everything that is wrong at once, versions,
 //! other people's workflows, keys.
 
 use reqwest::Method;
@@ -327,59 +327,4 @@ async fn a_template_is_shared_and_instantiated() {
     assert_eq!(ended["template"], Value::Null);
     other.get(&at).await.problem(404, "not_found");
     other.get(&path(&as_it_is)).await.expect(200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn schedules_are_made_changed_and_removed() {
-    let stack = Stack::start().await;
-    let user = stack.user().await;
-    let workflow = user.post("/v1/workflows", &json!({ "yaml": YAML })).await.expect(201);
-    let schedules = format!("{}/schedules", path(&workflow));
-    let new = json!({ "cron": "0 3 * * MON-FRI", "time_zone": "Asia/Shanghai", "params": { "epochs": 5 } });
-    let answer = user.post(&schedules, &new).await;
-    let location = answer.headers["location"].to_str().expect("text").to_owned();
-    let made = answer.expect(201);
-    assert_eq!(made["link"], json!(location));
-    assert_eq!(
-        (&made["catch_up"], &made["overlap"], &made["active"]),
-        (&json!("none"), &json!("skip"), &json!(true))
-    );
-    assert_eq!(made["upcoming"].as_array().map(Vec::len), Some(5));
-    assert_eq!(made["upcoming"][0], made["next_due"]);
-    assert!(made["next_due"].as_str().is_some_and(|due| due.contains("T19:00:00")), "{}", made["next_due"]);
-    assert_eq!(user.get(&location).await.expect(200), made);
-    assert_eq!(user.get(&path(&workflow)).await.expect(200)["next_due"], made["next_due"]);
-
-    let edited = user.patch(&location, &json!({ "time_zone": "UTC", "overlap": "queue" })).await.expect(200);
-    assert_eq!((&edited["cron"], &edited["overlap"]), (&made["cron"], &json!("queue")));
-    assert!(
-        edited["next_due"].as_str().is_some_and(|due| due.contains("T03:00:00")),
-        "{}",
-        edited["next_due"]
-    );
-    let off = user.patch(&location, &json!({ "active": false })).await.expect(200);
-    assert_eq!((&off["next_due"], &off["upcoming"]), (&Value::Null, &json!([])));
-    assert_eq!(user.get(&path(&workflow)).await.expect(200)["next_due"], Value::Null);
-
-    for (body, field) in [
-        (json!({ "cron": "every day" }), "cron"),
-        (json!({ "cron": "0 0 31 2 *" }), "cron"),
-        (json!({ "cron": "@daily", "time_zone": "Mars/Olympus" }), "time_zone"),
-        (json!({ "cron": "@daily", "params": { "epochs": 0 } }), "params.epochs"),
-        (json!({ "cron": "@daily", "params": { "colour": 0 } }), "params.colour"),
-        (json!({ "cron": "@daily", "overlap": "sometimes" }), "overlap"),
-        (json!({ "cron": "@daily", "colour": 1 }), "colour"),
-        (json!({}), "body"),
-    ] {
-        let fields = user.post(&schedules, &body).await.problem(422, "invalid_fields");
-        assert!(fields.iter().any(|named| named.starts_with(field)), "{field} is not among {fields:?}");
-    }
-    assert_eq!(user.get(&schedules).await.expect(200)["items"].as_array().map(Vec::len), Some(1));
-    assert_eq!(user.delete(&location).await.status.as_u16(), 204);
-    user.get(&location).await.problem(404, "not_found");
-    user.delete(&location).await.problem(404, "not_found");
-
-    user.post(&schedules, &new).await.expect(201);
-    assert_eq!(user.delete(&path(&workflow)).await.status.as_u16(), 204);
-    user.get(&schedules).await.problem(404, "not_found");
 }

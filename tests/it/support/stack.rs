@@ -294,6 +294,18 @@ impl Stack {
         self.aws_call("DynamoDB_20120810.GetItem", &request).await["Item"].clone()
     }
 
+    /// Writes a row of the table as it is, keys included.
+    pub(crate) async fn put_row(&self, row: &Value) {
+        let request = json!({ "TableName": "gpu-local", "Item": row });
+        self.aws_call("DynamoDB_20120810.PutItem", &request).await;
+    }
+
+    /// Fires the schedules of workflows that are due now.
+    pub(crate) async fn tick(&self) -> Value {
+        let answer = self.post(&self.aws, "/_local/invoke-schedule/scheduler", &json!({})).await;
+        answer["result"].clone()
+    }
+
     async fn aws_call(&self, target: &str, body: &Value) -> Value {
         let answer = self
             .http
