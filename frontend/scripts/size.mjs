@@ -28,7 +28,7 @@ function filesOf(keys) {
 }
 
 const shared = ['index.html', 'src/i18n/zh.ts', 'node_modules/element-plus/es/locale/lang/zh-cn.mjs']
-const pages = Object.keys(manifest).filter((key) => /^src\/(session\/SignIn|overview\/Overview|jobs\/(Jobs|Job|Submit)|offers\/Gpus|settings\/Settings|costs\/Costs|admin\/Admin)\.vue$/.test(key))
+const pages = Object.keys(manifest).filter((key) => /^src\/(session\/SignIn|overview\/Overview|jobs\/(Jobs|Job|Submit)|workflows\/(Workflows|Workflow|Editor)|runs\/(Runs|Run|Compare)|offers\/Gpus|settings\/Settings|costs\/Costs|admin\/Admin)\.vue$/.test(key))
 let miss = false
 for (const page of pages) {
   const files = filesOf([...shared.filter((key) => manifest[key]), page])

@@ -1,4 +1,7 @@
+import workflows from './workflows/en'
+
 const en = {
+  ...workflows,
   product: 'GPU jobs',
   no: 'No',
   close: 'Close',
@@ -15,6 +18,8 @@ const en = {
     overview: 'Overview',
     jobs: 'Jobs',
     submit: 'Submit a job',
+    workflows: 'Workflows',
+    runs: 'Runs',
     gpus: 'GPUs and prices',
     costs: 'Costs',
     settings: 'Settings',
@@ -58,6 +63,8 @@ const en = {
       'g o': 'Overview',
       'g j': 'Jobs',
       'g n': 'Submit a job',
+      'g w': 'Workflows',
+      'g r': 'Runs',
       'g g': 'GPUs and prices',
       '/': 'Search the log',
       f: 'Follow the log',
@@ -419,6 +426,7 @@ const en = {
     profile: 'Profile',
     keys: 'API keys',
     secrets: 'Secrets',
+    notifications: 'Notifications',
     password: 'Password',
     taste: 'Language and appearance',
     first_name: 'First name',

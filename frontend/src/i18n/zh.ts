@@ -1,6 +1,8 @@
 import type { Messages } from './en'
+import workflows from './workflows/zh'
 
 const zh: Messages = {
+  ...workflows,
   product: 'GPU 任务',
   no: '否',
   close: '关闭',
@@ -17,6 +19,8 @@ const zh: Messages = {
     overview: '概览',
     jobs: '任务',
     submit: '提交任务',
+    workflows: '工作流',
+    runs: '运行',
     gpus: 'GPU 与价格',
     costs: '费用',
     settings: '设置',
@@ -60,6 +64,8 @@ const zh: Messages = {
       'g o': '概览',
       'g j': '任务',
       'g n': '提交任务',
+      'g w': '工作流',
+      'g r': '运行',
       'g g': 'GPU 与价格',
       '/': '搜索日志',
       f: '跟随日志',
@@ -415,6 +421,7 @@ const zh: Messages = {
     profile: '个人资料',
     keys: 'API 密钥',
     secrets: '机密',
+    notifications: '通知',
     password: '密码',
     taste: '语言与外观',
     first_name: '名',

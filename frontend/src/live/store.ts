@@ -1,13 +1,19 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { api, take } from '@/api/client'
-import type { Job } from '@/api/types'
+import type { Job, RunEvent } from '@/api/types'
 import type { components } from './messages'
 import { empty, type Input, type Message, reduce } from './reducer'
 import { type Connection, Socket } from './socket'
 
 type Request = components['schemas']['Request']
 type Listener = (message: Message) => void
+
+/** Whoever follows a run: how far it is, and what is said of the run. */
+export interface RunFollower {
+  seq: () => number
+  hear: (message: Message) => void
+}
 
 /** Messages are applied together, so that a burst costs one rendering. */
 const FLUSH = 50
@@ -27,6 +33,8 @@ export const useLive = defineStore('live', () => {
   const tick = ref(0)
   const watched = new Map<string, number>()
   const listeners = new Map<string, Set<Listener>>()
+  const followers = new Map<string, Set<RunFollower>>()
+  const runListeners = new Set<(event: RunEvent) => void>()
   const waiting = new Set<string>()
   let pending: Input[] = []
   let flush: ReturnType<typeof setTimeout> | undefined
@@ -35,12 +43,17 @@ export const useLive = defineStore('live', () => {
 
   const socket = new Socket({
     ticket: async () => (await take(api.POST('/v1/realtime/ticket'))).url,
-    subscriptions: () => [{ action: 'subscribe', all: true }, ...[...watched.keys()].map(subscription)],
+    subscriptions: () => [
+      { action: 'subscribe', all: true },
+      ...[...watched.keys()].map(subscription),
+      ...[...followers.keys()].map(runSubscription),
+    ],
     messages: (messages) => {
       for (const message of messages) {
         if (message.type === 'subscribed' && message.all) tick.value++
         const jobId = 'job_id' in message ? message.job_id : null
         if (jobId) for (const listener of listeners.get(jobId) ?? []) listener(message)
+        tellRuns(message)
         push({ type: 'message', message })
       }
     },
@@ -53,6 +66,40 @@ export const useLive = defineStore('live', () => {
 
   function subscription(jobId: string): Request {
     return { action: 'subscribe', job_id: jobId, after: state.value.jobs.get(jobId)?.seq ?? 0 }
+  }
+
+  function runSubscription(runId: string): Request {
+    const seen = [...(followers.get(runId) ?? [])].map(({ seq }) => seq())
+    return { action: 'subscribe', run_id: runId, after: seen.length > 0 ? Math.min(...seen) : 0 }
+  }
+
+  function tellRuns(message: Message): void {
+    if (message.type === 'run_event') for (const listener of runListeners) listener(message)
+    if (message.type === 'pong') {
+      for (const { run_id } of message.runs ?? []) for (const { hear } of followers.get(run_id) ?? []) hear(message)
+      return
+    }
+    const runId = 'run_id' in message ? message.run_id : null
+    if (runId) for (const { hear } of followers.get(runId) ?? []) hear(message)
+  }
+
+  /** Subscribes to a run, from the follower's position on, until the returned function is called. */
+  function followRun(runId: string, follower: RunFollower): () => void {
+    const set = followers.get(runId) ?? new Set()
+    followers.set(runId, set.add(follower))
+    socket.send(runSubscription(runId))
+    return () => {
+      set.delete(follower)
+      if (set.size > 0) return
+      followers.delete(runId)
+      socket.send({ action: 'unsubscribe', run_id: runId })
+    }
+  }
+
+  /** Hears every event of every run of the user, in no order between runs. */
+  function onRunEvent(listener: (event: RunEvent) => void): () => void {
+    runListeners.add(listener)
+    return () => runListeners.delete(listener)
   }
 
   function push(...inputs: Input[]): void {
@@ -157,5 +204,5 @@ export const useLive = defineStore('live', () => {
 
   const job = (jobId: string) => state.value.jobs.get(jobId)?.job ?? null
 
-  return { state, connection, tick, pushed: computed(() => connection.value === 'live'), job, put, push, history, watch, start, stop }
+  return { state, connection, tick, pushed: computed(() => connection.value === 'live'), job, put, push, history, watch, followRun, onRunEvent, start, stop }
 })

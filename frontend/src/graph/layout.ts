@@ -1,0 +1,126 @@
+// What a graph shows and where: many nodes alike become one box with a count, and dagre finds the places.
+import { Graph as Dagre, layout } from '@dagrejs/dagre'
+import type { Graph, NodeKind } from '@/api/types'
+
+export type Direction = 'LR' | 'TB'
+
+export interface Box {
+  /** A node's name; of several, `fold:` and the first one's. */
+  id: string
+  kind: NodeKind
+  /** The nodes in it; one, unless it stands for many. */
+  members: readonly string[]
+}
+
+export interface Line {
+  id: string
+  from: string
+  to: string
+  condition: string | null
+}
+
+export interface Drawing {
+  boxes: readonly Box[]
+  lines: readonly Line[]
+}
+
+export interface Place {
+  x: number
+  y: number
+}
+
+export const WIDTH = 196
+export const HEIGHT = 62
+
+/** From so many on, nodes that wait for the same and are waited for by the same are one box. */
+export const MANY = 8
+
+/** The graph with nodes alike in one box, but for those in `open`. */
+export function fold({ nodes, edges }: Graph, open: ReadonlySet<string> = new Set()): Drawing {
+  const before = new Map<string, string[]>()
+  const after = new Map<string, string[]>()
+  for (const { from, to, condition } of edges) {
+    before.set(to, [...(before.get(to) ?? []), condition === null ? from : `${from}?${condition}`])
+    after.set(from, [...(after.get(from) ?? []), condition === null ? to : `${to}?${condition}`])
+  }
+  const alike = new Map<string, string[]>()
+  for (const { id, kind } of nodes) {
+    const [from, to] = [before.get(id) ?? [], after.get(id) ?? []]
+    // Without any edge a node has nothing in common with another one
+    const key = from.length + to.length === 0 ? `alone ${id}` : JSON.stringify([kind, [...from].sort(), [...to].sort()])
+    alike.set(key, [...(alike.get(key) ?? []), id])
+  }
+  const boxOf = new Map<string, string>()
+  const folded = new Map<string, string[]>()
+  for (const members of alike.values()) {
+    const id = `fold:${members[0]}`
+    if (members.length < MANY || open.has(id)) continue
+    folded.set(id, members)
+    for (const member of members) boxOf.set(member, id)
+  }
+  const boxes: Box[] = []
+  const seen = new Set<string>()
+  for (const { id, kind } of nodes) {
+    const box = boxOf.get(id) ?? id
+    if (seen.has(box)) continue
+    seen.add(box)
+    boxes.push({ id: box, kind, members: folded.get(box) ?? [id] })
+  }
+  const lines = new Map<string, Line>()
+  for (const edge of edges) {
+    const [from, to] = [boxOf.get(edge.from) ?? edge.from, boxOf.get(edge.to) ?? edge.to]
+    const id = `${from} ${to}`
+    if (!lines.has(id)) lines.set(id, { id, from, to, condition: edge.condition })
+  }
+  return { boxes, lines: [...lines.values()] }
+}
+
+/** The places that the author gave, if that was one for every node. */
+export function authored({ nodes }: Graph): ReadonlyMap<string, Place> | null {
+  const places = new Map<string, Place>()
+  for (const { id, position } of nodes) if (position) places.set(id, position)
+  return nodes.length > 0 && places.size === nodes.length ? places : null
+}
+
+/** A place for each box, by its upper left corner. */
+export function place({ boxes, lines }: Drawing, direction: Direction): ReadonlyMap<string, Place> {
+  const graph = new Dagre()
+  // The tidiest ranks take seconds for hundreds of nodes
+  const ranker = boxes.length > 150 ? 'tight-tree' : 'network-simplex'
+  graph.setGraph({ rankdir: direction, ranker, nodesep: 18, ranksep: direction === 'LR' ? 56 : 44, marginx: 8, marginy: 8 })
+  graph.setDefaultEdgeLabel(() => ({}))
+  for (const { id } of boxes) graph.setNode(id, { width: WIDTH, height: HEIGHT })
+  for (const { from, to } of lines) graph.setEdge(from, to)
+  layout(graph)
+  return new Map(
+    boxes.map(({ id }) => {
+      const { x = 0, y = 0 } = graph.node(id) as Partial<Place>
+      return [id, { x: x - WIDTH / 2, y: y - HEIGHT / 2 }]
+    }),
+  )
+}
+
+/** All that has to end before a node can start. */
+export function upstream({ edges }: Graph, id: string): ReadonlySet<string> {
+  return reach(edges.map(({ from, to }) => [to, from] as const), id)
+}
+
+/** All that waits for a node, near or far. */
+export function downstream({ edges }: Graph, id: string): ReadonlySet<string> {
+  return reach(edges.map(({ from, to }) => [from, to] as const), id)
+}
+
+function reach(pairs: readonly (readonly [string, string])[], start: string): ReadonlySet<string> {
+  const next = new Map<string, string[]>()
+  for (const [from, to] of pairs) next.set(from, [...(next.get(from) ?? []), to])
+  const found = new Set<string>()
+  const open = [start]
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    for (const other of next.get(id) ?? []) {
+      if (found.has(other)) continue
+      found.add(other)
+      open.push(other)
+    }
+  }
+  return found
+}
