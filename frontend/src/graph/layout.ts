@@ -31,6 +31,8 @@ export interface Place {
 
 export const WIDTH = 196
 export const HEIGHT = 62
+/** A condition beside its edge. */
+const LABEL = 170
 
 /** From so many on, nodes that wait for the same and are waited for by the same are one box. */
 export const MANY = 8
@@ -90,7 +92,8 @@ export function place({ boxes, lines }: Drawing, direction: Direction): Readonly
   graph.setGraph({ rankdir: direction, ranker, nodesep: 18, ranksep: direction === 'LR' ? 56 : 44, marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const { id } of boxes) graph.setNode(id, { width: WIDTH, height: HEIGHT })
-  for (const { from, to } of lines) graph.setEdge(from, to)
+  // What a condition says takes its place between two boxes
+  for (const { from, to, condition } of lines) graph.setEdge(from, to, condition === null ? {} : { width: LABEL, height: 18, labelpos: 'c' })
   layout(graph)
   return new Map(
     boxes.map(({ id }) => {
@@ -98,6 +101,19 @@ export function place({ boxes, lines }: Drawing, direction: Direction): Readonly
       return [id, { x: x - WIDTH / 2, y: y - HEIGHT / 2 }]
     }),
   )
+}
+
+/** The direction in which the boxes are shown larger on a canvas, and where they are. */
+export function placeWithin(drawing: Drawing, width: number, height: number): { direction: Direction; places: ReadonlyMap<string, Place> } {
+  const ways = (['LR', 'TB'] as const).map((direction) => {
+    const places = place(drawing, direction)
+    let [right, bottom] = [1, 1]
+    for (const { x, y } of places.values()) [right, bottom] = [Math.max(right, x + WIDTH), Math.max(bottom, y + HEIGHT)]
+    return { direction, places, scale: Math.min(1, width / right, height / bottom) }
+  })
+  const [across, down] = ways as [(typeof ways)[0], (typeof ways)[0]]
+  // Reading goes across unless that makes it much smaller
+  return down.scale > across.scale * 1.15 ? down : across
 }
 
 /** All that has to end before a node can start. */

@@ -29,7 +29,7 @@ const en = {
     zoomOut: 'Smaller',
     fit: 'Fit into view',
     layout: 'Direction',
-    layouts: { auto: 'As written', LR: 'Left to right', TB: 'Top to bottom' },
+    layouts: { auto: 'Automatic', LR: 'Left to right', TB: 'Top to bottom' },
     many: '{name} and others: {count}',
     unfold: 'Show each',
     foldAgain: 'Fold',

@@ -31,7 +31,7 @@ const zh: typeof en = {
     zoomOut: '缩小',
     fit: '适应窗口',
     layout: '方向',
-    layouts: { auto: '按定义', LR: '从左到右', TB: '从上到下' },
+    layouts: { auto: '自动', LR: '从左到右', TB: '从上到下' },
     many: '{name} 等 {count} 个',
     unfold: '逐个显示',
     foldAgain: '折叠',
