@@ -185,6 +185,32 @@ async fn a_run_keeps_the_version_that_it_started_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_starts_one_run() {
+    let stack = Stack::start().await;
+    let user = stack.user().await;
+    let workflow =
+        user.workflow(&json!({ "name": "small", "nodes": { "yes": { "condition": "true" } } })).await;
+    let runs = format!("/v1/workflows/{workflow}/runs");
+    let send =
+        async |path: &str, key: &str| user.send(Method::POST, path, None, &[("idempotency-key", key)]).await;
+    let first = send(&runs, "start").await.expect(201);
+    let again = send(&runs, "start").await;
+    assert_eq!(again.headers.get("idempotent-replayed").and_then(|v| v.to_str().ok()), Some("true"));
+    assert_eq!(again.expect(201), first);
+    let id = first["id"].as_str().expect("an id").to_owned();
+    user.run_ended(&id).await;
+    for action in ["resume", "rerun", "nodes/yes/retry"] {
+        let path = format!("/v1/runs/{id}/{action}");
+        send(&path, "start").await.problem(422, "idempotency_key_reused");
+        let made = send(&path, action).await.expect(201);
+        assert_eq!(send(&path, action).await.expect(201), made);
+        assert_ne!(made["id"], json!(id));
+        user.run_ended(made["id"].as_str().expect("an id")).await;
+    }
+    assert_eq!(user.all("/v1/runs?limit=10").await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_ends_what_runs_and_starts_nothing() {
     let stack = Stack::start().await;
     let (user, other) = (stack.user().await, stack.user().await);
@@ -210,6 +236,66 @@ async fn a_cancelled_run_ends_what_runs_and_starts_nothing() {
     stack.rest().await;
     assert_eq!(stack.live_pods().await, Vec::<String>::new());
     assert_eq!(stack.executions().await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_is_resumed_retried_repeated_and_compared() {
+    let stack = Stack::start().await;
+    let user = stack.user().await;
+    let workflow = user.workflow(&train()).await;
+    let first = user.start(&workflow, &json!({ "ok": false })).await;
+    assert_eq!(user.run_ended(&first).await["status"], "failed");
+    let expected = pairs(&[("good", "succeeded"), ("tell", "failed"), ("train", "succeeded")]);
+    assert_eq!(statuses(&user, &first).await, expected);
+    let path = format!("/v1/runs/{first}");
+
+    // What succeeded is kept; what reads the parameter that changed runs again.
+    let resumed =
+        user.post(&format!("{path}/resume"), &json!({ "params": { "ok": true } })).await.expect(201);
+    assert_eq!(resumed["origin"], json!({ "type": "resume", "of": first }));
+    let resumed = resumed["id"].as_str().expect("an id").to_owned();
+    assert_eq!(user.run_ended(&resumed).await["status"], "succeeded");
+    let nodes = user.nodes(&resumed).await;
+    assert_eq!((&nodes["train"]["kept_from"], &nodes["tell"]["kept_from"]), (&json!(first), &Value::Null));
+    assert_eq!(nodes["train"]["output"], json!({ "epochs": 3 }));
+
+    let retried = user.post(&format!("/v1/runs/{resumed}/nodes/good/retry"), &json!({})).await.expect(201);
+    assert_eq!(retried["origin"], json!({ "type": "retry", "of": resumed, "node": "good" }));
+    let retried = retried["id"].as_str().expect("an id").to_owned();
+    assert_eq!(user.run_ended(&retried).await["status"], "succeeded");
+    let nodes = user.nodes(&retried).await;
+    assert_eq!((&nodes["train"]["kept_from"], &nodes["good"]["kept_from"]), (&json!(first), &Value::Null));
+
+    let repeated =
+        user.post(&format!("{path}/rerun"), &json!({ "params": { "epochs": 1 } })).await.expect(201);
+    let repeated = repeated["id"].as_str().expect("an id").to_owned();
+    let run = user.run_ended(&repeated).await;
+    assert_eq!(run["params"], json!({ "epochs": 1, "ok": false }));
+    let expected = pairs(&[("good", "skipped"), ("tell", "skipped"), ("train", "succeeded")]);
+    assert_eq!((statuses(&user, &repeated).await, &run["status"]), (expected, &json!("succeeded")));
+    user.post(&format!("{path}/rerun"), &json!({ "params": { "epochs": 0 } }))
+        .await
+        .problem(422, "invalid_fields");
+    user.post(&format!("{path}/nodes/nobody/retry"), &json!({})).await.problem(404, "not_found");
+
+    let compared = user.get(&format!("{path}/compare?with={repeated}")).await.expect(200);
+    assert_eq!(compared["params"], json!({ "epochs": { "left": 3, "right": 1 } }));
+    assert_eq!(
+        (&compared["left"]["status"], &compared["right"]["status"]),
+        (&json!("failed"), &json!("succeeded"))
+    );
+    let differing: Vec<&str> =
+        compared["nodes"].as_array().into_iter().flatten().filter_map(|n| n["node"].as_str()).collect();
+    assert_eq!(differing, ["good", "tell", "train"]);
+    user.get(&format!("{path}/compare")).await.problem(422, "invalid_fields");
+
+    user.post(&format!("/v1/workflows/{workflow}/pause"), &json!({})).await.expect(200);
+    for action in ["resume", "rerun", "nodes/tell/retry"] {
+        user.post(&format!("{path}/{action}"), &json!({})).await.problem(409, "workflow_paused");
+    }
+    let workflow = user.get(&format!("/v1/workflows/{workflow}")).await.expect(200);
+    assert_eq!((&workflow["runs"]["succeeded"], &workflow["runs"]["failed"]), (&json!(3), &json!(1)));
+    assert_eq!(workflow["runs"]["success_rate"], 0.75);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,22 @@ impl Runs {
     pub(super) async fn walk(&self, course: &mut Course) -> Result<(), StepError> {
         let due = course.planned.plan().first().map(Due::first).collect();
         let stopped = course.head.stopped().is_some();
-        self.drive(course, Work { due, stopped, ..Work::default() }).await
+        self.drive(course, Work { due, stopped, ..Work::default() }).await?;
+        self.conclude(course).await
+    }
+
+    /// Ends a run that has nothing left to do although no node ended in it: a resumed one that keeps every node.
+    async fn conclude(&self, course: &mut Course) -> Result<(), StepError> {
+        for turn in 0..TRIES {
+            let mut batch = self.batch(course);
+            if batch.conclude().is_none()
+                || self.commit(course, self.batch(course), &mut Work::default()).await?
+            {
+                return Ok(());
+            }
+            self.give_way(turn).await;
+            self.refresh(course, &[]).await?;
+        }
+        Err(StepError::Collision)
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Course {
     seen: HashMap<u32, Sight>,
     /// Rows that turned out to be there.
     pub(super) rows: HashMap<NodeKey, NodeState>,
+    /// Nodes that were read, in a repeat.
+    pub(super) looked_at: HashSet<u32>,
     /// Nodes whose followers were looked at, in a repeat.
     pub(super) met: HashSet<u32>,
     /// Maps whose items were looked at, in a repeat.
@@ -62,6 +64,7 @@ impl Runs {
             again,
             seen: HashMap::new(),
             rows: HashMap::new(),
+            looked_at: HashSet::new(),
             met: HashSet::new(),
             looked_through: HashSet::new(),
         }))

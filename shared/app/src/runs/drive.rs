@@ -26,6 +26,8 @@ use crate::{
     ports::{Call, CallFor, CallState, NodeKey, RunCommit, StoreError, WorkflowError},
 };
 
+/// Nodes that are read at a time, in a repeat.
+const LOOKED_AT: usize = 100;
 /// Jobs that are made at a time.
 const JOBS_AT_ONCE: usize = 8;
 
@@ -91,10 +93,8 @@ impl Runs {
         ending: Option<(NodeState, Ending)>,
         prepared: &mut HashMap<u32, Begin>,
     ) -> Result<(), StepError> {
-        if course.again {
-            self.look_at(course, &work.due).await?;
-        }
         for turn in 0..TRIES {
+            let met = course.met.clone();
             let mut due = work.due.clone();
             let mut after = After::default();
             let mut batch = self.batch(course);
@@ -119,6 +119,8 @@ impl Runs {
                 work.unsure.extend(after.unsure);
                 return self.make(course, work, after.jobs).await;
             }
+            // Nothing of this turn counts: what was met is met again.
+            course.met = met;
             self.give_way(turn).await;
             self.refresh(course, &keys).await?;
             if let Some((node, _)) = &ending
@@ -134,14 +136,13 @@ impl Runs {
         Batch::new(&course.head, course.run.failure_policy, self.jobs.clock.now())
     }
 
-    /// Reads which of the next nodes are there already.
-    async fn look_at(&self, course: &mut Course, due: &VecDeque<Due>) -> Result<(), StepError> {
-        let next = due.iter().take(RunCommit::NODES).map(|due| (due.step, None));
-        let keys: Vec<NodeKey> = next.filter(|key| !course.rows.contains_key(key)).collect();
-        if !keys.is_empty() {
-            let rows = self.runs.nodes(course.run.id, &keys).await?;
-            course.rows.extend(rows.into_iter().map(|row| ((row.step, row.item), row)));
-        }
+    /// Reads whether a node is there already, and those that are due behind it.
+    async fn look_at(&self, course: &mut Course, step: u32, due: &VecDeque<Due>) -> Result<(), StepError> {
+        let next = std::iter::once(step).chain(due.iter().map(|due| due.step)).take(LOOKED_AT);
+        let keys: Vec<NodeKey> =
+            next.filter(|step| course.looked_at.insert(*step)).map(|step| (step, None)).collect();
+        let rows = self.runs.nodes(course.run.id, &keys).await?;
+        course.rows.extend(rows.into_iter().map(|row| ((row.step, row.item), row)));
         Ok(())
     }
 
@@ -172,6 +173,9 @@ impl Runs {
         prepared: &mut HashMap<u32, Begin>,
     ) -> Result<(), StepError> {
         let key = (next.step, None);
+        if course.again && !course.looked_at.contains(&next.step) {
+            self.look_at(course, next.step, due).await?;
+        }
         if let Some(row) = course.rows.get(&key).cloned() {
             return self.meet(course, row, due, after).await;
         }
