@@ -7,6 +7,7 @@ mod life;
 mod machine_cases;
 mod money;
 mod routes;
+mod runs;
 mod secrets;
 mod support;
 mod sweep;

@@ -9,6 +9,7 @@
 //! loopback only and refuses any other address.
 
 pub mod alibaba;
+mod at_once;
 mod clock;
 mod control;
 mod faults;

@@ -21,6 +21,9 @@ pub(crate) struct Settings {
     pub(crate) boot_ms: u64,
     /// How many boots end in ERROR, 0 to 1.
     pub(crate) boot_fail_rate: f64,
+    /// No process is started: the cloud itself says, in the words of the platform's runner, that the command ended. What is
+    /// measured then is the platform and not this machine's processes.
+    pub(crate) at_once: bool,
     /// Between the end of an entrypoint and its next start; doubles while it keeps ending within ten seconds.
     pub(crate) restart_ms: u64,
     /// Between SIGTERM and SIGKILL when a pod is stopped or terminated.
@@ -40,6 +43,7 @@ impl Default for Settings {
         Self {
             boot_ms: 300,
             boot_fail_rate: 0.0,
+            at_once: false,
             restart_ms: 500,
             stop_grace_ms: 30_000,
             list_lag_ms: 0,

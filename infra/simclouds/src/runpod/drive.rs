@@ -165,6 +165,14 @@ impl Driver {
         let mut quick = 0;
         loop {
             let Some(pod) = self.pod() else { return Woken::Shutdown };
+            if self.cloud.lock().books.settings.at_once {
+                self.running();
+                if let Err(error) = crate::at_once::end(&self.cloud.client, &pod.spec.env).await {
+                    self.log
+                        .append(Source::System, &format!("the platform did not hear of the end: {error}"));
+                }
+                return self.changed().await;
+            }
             let started = Instant::now();
             match self.start(&pod).await {
                 Ok(mut container) => {

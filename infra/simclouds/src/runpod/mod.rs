@@ -115,6 +115,8 @@ impl Handle {
 
 #[derive(Debug)]
 struct Cloud {
+    /// Tells the platform of commands that end at once.
+    client: reqwest::Client,
     api_key: String,
     account: Mutex<Account>,
     faults: Faults,
@@ -147,6 +149,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
     }
     books.settings = config.settings();
     let cloud = Arc::new(Cloud {
+        client: reqwest::Client::new(),
         api_key: config.api_key,
         account: Mutex::new(Account::new(books, store)),
         faults: Faults::default(),
