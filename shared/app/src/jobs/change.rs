@@ -1,7 +1,7 @@
 //! Changes of a job that is there: its description, its end, its removal.
 
 use domain::{
-    JobId, Principal,
+    JobId, Principal, UserId,
     job::{Edit, Job, Status},
 };
 use serde_json::json;
@@ -38,32 +38,50 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Asks for the end of a job. One that waits in its owner's queue has no execution and ends here; for any other the
-    /// execution is woken and ends it. Asking again wakes it again.
+    /// Asks for the end of a job. One that has no machine, because it waits for its turn or for capacity, ends here; for any
+    /// other the execution is woken and ends it. Asking again wakes it again.
     pub(crate) async fn withdraw(&self, caller: &Principal, id: JobId) -> Result<Job, JobError> {
         for _ in 0..TRIES {
             let mut job = self.visible(caller, id).await?;
             let (from, now) = (job.status, self.clock.now());
             let mut events = Vec::new();
             events.extend(job.request_cancel(caller.user, now).map_err(|_| JobError::Ended)?);
-            if !job.admitted {
-                let reason = Some("cancelled before it was admitted".to_owned());
+            if job.status == Status::Queued {
+                let before = if job.admitted { "it had a machine" } else { "it was admitted" };
+                let reason = Some(format!("cancelled before {before}"));
                 events.extend(job.end(Status::Cancelled, None, reason, now).map_err(|_| JobError::Ended)?);
+                // The execution of an admitted one finds that out when it next looks; a new one tells of the end now.
+                job.handover += u32::from(job.admitted);
             }
-            if !events.is_empty() {
-                // One that waited leaves the queue; the end of an admitted one is its execution's.
-                let admission =
-                    if job.status.is_terminal() { Admission::GiveUp } else { Admission::Unchanged };
-                match self.jobs.commit(Commit { admission, ..Commit::of(&job, from, &events) }).await {
-                    Ok(()) => job.version += 1,
-                    Err(StoreError::Conflict) => continue,
-                    Err(error) => return Err(error.into()),
-                }
+            if events.is_empty() {
+                self.wake(&job).await?;
+                return Ok(job);
+            }
+            let admission = match (job.status.is_terminal(), job.admitted) {
+                // The end of one with a machine is its execution's.
+                (false, _) => Admission::Unchanged,
+                (true, true) => Admission::Leave,
+                (true, false) => Admission::GiveUp,
+            };
+            match self.jobs.commit(Commit { admission, ..Commit::of(&job, from, &events) }).await {
+                Ok(()) => job.version += 1,
+                Err(StoreError::Conflict) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            if admission == Admission::Leave {
+                self.make_room(job.owner).await;
             }
             self.wake(&job).await?;
             return Ok(job);
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// What an end makes room for. The sweeper does the same, so a failure costs time and nothing else.
+    async fn make_room(&self, owner: UserId) {
+        if let Err(error) = self.gate().admit_waiting(owner).await {
+            tracing::warn!(user.id = %owner, error = &error as &dyn std::error::Error, "waiting jobs could not be admitted");
+        }
     }
 
     /// Ends the wait of the job's execution, if it waits. One that does not will see the flag before it waits again.

@@ -99,8 +99,9 @@ impl Machine {
 
     /// The provider's own log, where the runner could not send any.
     async fn fetch_last_log(&self, attempt: &Attempt, state: Option<&RunnerState>) {
-        let (Some(handle), Some(state)) = (&attempt.handle, state.filter(|state| state.log_bytes == 0))
-        else {
+        // A runner that was heard to the end and sent no log had none.
+        let unheard = state.filter(|state| state.log_bytes == 0 && state.exit.is_none());
+        let (Some(handle), Some(state)) = (&attempt.handle, unheard) else {
             return;
         };
         let Some(provider) = self.providers.get(&handle.provider) else { return };
