@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the whole platform on 127.0.0.1, runs a first job and shows it live, then keeps serving.
-#   --once      end after the job; the exit status is 0 only if it succeeded
+# Starts the whole platform on 127.0.0.1, runs a first job and a first workflow and shows them live, then keeps serving.
+#   --once      end after them; the exit status is 0 only if both succeeded
 #   --port P    port of the API (8080)
 #   --data DIR  where everything is kept (.local/data)
 #   --memory    keep nothing

@@ -2,6 +2,7 @@
 //! the edge of the clouds alone.
 
 mod crash;
+mod examples;
 mod layering;
 mod life;
 mod machine_cases;

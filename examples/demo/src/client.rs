@@ -62,13 +62,13 @@ impl Client {
         Ok(body)
     }
 
-    /// A connection that hears of one job from its first event on.
-    pub(crate) async fn live(&self, job: &str) -> anyhow::Result<Connection> {
+    /// A connection that hears of one job (`job_id`) or run (`run_id`) from its first event on.
+    pub(crate) async fn live(&self, kind: &str, id: &str) -> anyhow::Result<Connection> {
         let ticket = self.post("/v1/realtime/ticket", &json!({})).await?;
         let url = ticket["url"].as_str().context("the ticket has no url")?;
         let (mut socket, _) =
             tokio_tungstenite::connect_async(url).await.context("the WebSocket does not open")?;
-        let subscribe = json!({ "action": "subscribe", "job_id": job, "after": 0 });
+        let subscribe = json!({ "action": "subscribe", kind: id, "after": 0 });
         socket.send(Message::text(subscribe.to_string())).await?;
         Ok(Connection { socket, held: Vec::new(), ping: tokio::time::interval(Duration::from_secs(20)) })
     }

@@ -32,6 +32,7 @@ impl Screen {
     pub(crate) fn show(&mut self, message: &Value) {
         match message["type"].as_str().unwrap_or_default() {
             "status" | "error" | "completion" => self.event(message),
+            "run_event" => self.run_event(message),
             "log" => self.log(message),
             "progress" => self.progress(message),
             _ => {}
@@ -58,6 +59,19 @@ impl Screen {
         };
         let time = message["at"].as_str().and_then(|at| at.get(11..19)).unwrap_or("--:--:--");
         self.line(&format!("{time}  #{seq} {kind}{place}"));
+    }
+
+    fn run_event(&mut self, message: &Value) {
+        let Some(seq) = message["seq"].as_u64().filter(|seq| self.seen.insert(*seq)) else { return };
+        let event = &message["event"];
+        let text = |name: &str| event[name].as_str().unwrap_or_default().replace('_', " ");
+        let item = event["item"].as_u64().map(|item| format!("[{item}]")).unwrap_or_default();
+        let what = match event["node"].as_str() {
+            Some(node) => format!("{node}{item} {}", text("node_status")),
+            None => text("type"),
+        };
+        let time = message["at"].as_str().and_then(|at| at.get(11..19)).unwrap_or("--:--:--");
+        self.line(&format!("{time}  #{seq} {what}"));
     }
 
     fn log(&mut self, message: &Value) {

@@ -4,5 +4,5 @@ mod accounts;
 mod jobs;
 mod offers;
 mod runs;
-mod schedules;
+pub(crate) mod schedules;
 mod workflows;

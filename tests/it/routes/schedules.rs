@@ -20,7 +20,7 @@ async fn yearly(user: &User, workflow: &str) -> String {
 }
 
 /// Makes the schedule one that nobody has looked at for years.
-async fn make_due(stack: &Stack, user: &User, link: &str) {
+pub(crate) async fn make_due(stack: &Stack, user: &User, link: &str) {
     let schedule = user.get(link).await.expect(200);
     let text = |name: &str| schedule[name].as_str().unwrap_or_default().to_owned();
     let (workflow, id) = (text("workflow_id"), text("id"));

@@ -155,7 +155,7 @@ impl Course {
     /// What a node read, as far as it decides its result.
     pub(super) fn inputs(&self, number: u32, item: Option<(u32, &Value)>) -> Value {
         let plan = self.planned.plan();
-        let uses = plan.uses(number);
+        let uses = if item.is_some() { plan.item_uses(number) } else { plan.uses(number) };
         let params: BTreeMap<&str, &Value> = self
             .params
             .iter()

@@ -171,10 +171,22 @@ impl Plan<'_> {
 
     /// What a step reads: the outputs to fetch before it starts.
     pub fn uses(&self, number: u32) -> Uses {
+        self.reads(number, |_| true)
+    }
+
+    /// What an item of a map reads besides its value: what its list is made of is no concern of one item.
+    pub fn item_uses(&self, number: u32) -> Uses {
+        self.reads(number, |allowed| allowed.item)
+    }
+
+    fn reads(&self, number: u32, counts: impl Fn(Allowed) -> bool) -> Uses {
         let mut params = Some(BTreeSet::new());
         let mut nodes = BTreeSet::new();
         walk(self, number, &mut Compiled::default(), &mut |_, found| {
-            let Found::Reads(path, _) = found else { return };
+            let Found::Reads(path, allowed) = found else { return };
+            if !counts(allowed) {
+                return;
+            }
             match (path.root.as_str(), path.segments.first()) {
                 ("params", Some(Segment::Key(name))) => {
                     if let Some(params) = &mut params {

@@ -158,6 +158,8 @@ nodes:
         plan.uses(plan.number("two").unwrap()),
         Uses { params: names(&["b", "c", "d"]), nodes: BTreeSet::from([one]) }
     );
+    let of_an_item = Uses { params: names(&[]), nodes: BTreeSet::from([one]) };
+    assert_eq!(plan.item_uses(plan.number("two").unwrap()), of_an_item);
     assert_eq!(plan.uses(plan.number("three").unwrap()).params, None);
 }
 
