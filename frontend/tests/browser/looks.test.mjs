@@ -9,6 +9,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 let stack
 let browser
 let job
+let workflow
+let run
 
 before(async () => {
   stack = await startStack()
@@ -20,6 +22,34 @@ before(async () => {
   job = (await call(stack.api, '/v1/jobs', { method: 'POST', token, body })).id
   await call(stack.api, '/v1/jobs', { method: 'POST', token, body: { name: 'two', image: 'busybox', command: ['sleep', '600'] } })
   while (!(await call(stack.api, `/v1/jobs/${job}`, { token })).ended_at) await new Promise((go) => setTimeout(go, 200))
+  workflow = (
+    await call(stack.api, '/v1/workflows', {
+      method: 'POST',
+      token,
+      body: {
+        yaml: `name: 训练与评测 sweep
+description: Tries learning rates and trains with the best one.
+params:
+  rates: {type: array, items: {type: number}, default: [0.1, 0.03, 0.01]}
+  size: {enum: [small, large], default: small, description: How much data}
+nodes:
+  sweep:
+    map:
+      over: params.rates
+      node: {job: {image: busybox, command: [sh, -c, 'echo {} > $GPU_OUTPUT']}}
+  good: {depends_on: [sweep], condition: "params.size == 'large'"}
+  train: {depends_on: [{node: sweep, if: params.rates.size() > 2}], job: {image: busybox, command: [sh, -c, 'exit 2']}}
+  publish: {depends_on: [good], job: {image: busybox, command: ['true']}}
+`,
+        note: 'first',
+      },
+    })
+  ).id
+  await call(stack.api, `/v1/workflows/${workflow}/schedules`, { method: 'POST', token, body: { cron: '0 3 * * *', time_zone: 'Asia/Shanghai', overlap: 'queue' } })
+  await call(stack.api, `/v1/workflows/${workflow}`, { method: 'PATCH', token, body: { template: 'public' } })
+  run = (await call(stack.api, `/v1/workflows/${workflow}/runs`, { method: 'POST', token, body: {} })).id
+  while (!(await call(stack.api, `/v1/runs/${run}`, { token })).ended_at) await new Promise((go) => setTimeout(go, 200))
+  await call(stack.api, `/v1/runs/${run}/rerun`, { method: 'POST', token, body: { params: { size: 'large' } } })
   await page.context().close()
 })
 after(async () => {
@@ -41,11 +71,30 @@ const pages = () => ({
   'job-spec': `/jobs/${job}?tab=spec`,
   gpus: '/gpus',
   offers: '/gpus?tab=offers',
+  workflows: '/workflows',
+  templates: '/workflows?tab=templates',
+  editor: '/workflows/new',
+  'editor-version': `/workflows/${workflow}/edit`,
+  workflow: `/workflows/${workflow}`,
+  'workflow-grid': `/workflows/${workflow}?tab=grid`,
+  'workflow-definition': `/workflows/${workflow}?tab=graph`,
+  'workflow-schedules': `/workflows/${workflow}?tab=schedules`,
+  'workflow-versions': `/workflows/${workflow}?tab=versions`,
+  runs: '/runs',
+  run: `/runs/${run}`,
+  'run-node': `/runs/${run}?node=train`,
+  'run-map': `/runs/${run}?node=sweep`,
+  'run-timeline': `/runs/${run}?tab=timeline`,
+  'run-path': `/runs/${run}?tab=path`,
+  'run-events': `/runs/${run}?tab=events`,
+  'run-params': `/runs/${run}?tab=params`,
+  'run-compare': `/runs/${run}/compare`,
   costs: '/costs',
   settings: '/settings',
   keys: '/settings?tab=keys',
   secrets: '/settings?tab=secrets',
   password: '/settings?tab=password',
+  notifications: '/settings?tab=notifications',
   taste: '/settings?tab=taste',
   admin: '/admin',
   'admin-budget': '/admin?tab=budget',

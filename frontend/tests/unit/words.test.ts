@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import en from '@/i18n/en'
 import zh from '@/i18n/zh'
+import { createI18n } from 'vue-i18n'
 
 interface Tree {
   [key: string]: string | Tree
@@ -24,6 +25,12 @@ describe('both languages', () => {
 
   test('fill in the same figures', () => {
     for (const [key, text] of english) expect(holes(chinese.get(key) ?? ''), key).toEqual(holes(text))
+  })
+
+  test('can be written: none holds a sign that stands for something else', () => {
+    const { global } = createI18n({ legacy: false, locale: 'en', messages: { en, zh } as unknown as Record<string, Record<string, string>> })
+    for (const locale of ['en', 'zh']) for (const key of english.keys()) expect(() => global.t(key, {}, { locale }), `${locale} ${key}`).not.toThrow()
+    expect(global.t('schedules.cronHint')).toContain('@hourly')
   })
 
   test('are translated', () => {

@@ -136,7 +136,7 @@ const zh: typeof en = {
     edit: '编辑',
     none: '还没有定时计划。',
     cron: 'Cron 表达式',
-    cronHint: '分、时、日、月、星期；或 @hourly、@daily、@weekly、@monthly。',
+    cronHint: "分、时、日、月、星期；或 {'@'}hourly、{'@'}daily、{'@'}weekly、{'@'}monthly。",
     zone: '时区',
     catchUp: '暂停之后',
     overlap: '上一次运行未结束时',
