@@ -1,6 +1,7 @@
 // What a graph shows and where: many nodes alike become one box with a count, and dagre finds the places.
 import { Graph as Dagre, layout } from '@dagrejs/dagre'
 import type { Graph, NodeKind } from '@/api/types'
+import { layered } from './layers'
 
 export type Direction = 'LR' | 'TB'
 
@@ -31,6 +32,10 @@ export interface Place {
 
 export const WIDTH = 196
 export const HEIGHT = 62
+const NODE_GAP = 18
+const LAYER_GAP: Record<Direction, number> = { LR: 56, TB: 44 }
+/** Of more boxes than these the places are found the quick way, and in one direction alone. */
+export const FEW = 150
 /** A condition beside its edge. */
 const LABEL = 170
 
@@ -86,10 +91,9 @@ export function authored({ nodes }: Graph): ReadonlyMap<string, Place> | null {
 
 /** A place for each box, by its upper left corner. */
 export function place({ boxes, lines }: Drawing, direction: Direction): ReadonlyMap<string, Place> {
+  if (boxes.length > FEW) return layered({ boxes, lines }, direction, { width: WIDTH, height: HEIGHT, gap: NODE_GAP, layerGap: LAYER_GAP[direction] })
   const graph = new Dagre()
-  // The tidiest ranks take seconds for hundreds of nodes
-  const ranker = boxes.length > 150 ? 'tight-tree' : 'network-simplex'
-  graph.setGraph({ rankdir: direction, ranker, nodesep: 18, ranksep: direction === 'LR' ? 56 : 44, marginx: 8, marginy: 8 })
+  graph.setGraph({ rankdir: direction, nodesep: NODE_GAP, ranksep: LAYER_GAP[direction], marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const { id } of boxes) graph.setNode(id, { width: WIDTH, height: HEIGHT })
   // What a condition says takes its place between two boxes
@@ -114,6 +118,18 @@ export function placeWithin(drawing: Drawing, width: number, height: number): { 
   const [across, down] = ways as [(typeof ways)[0], (typeof ways)[0]]
   // Reading goes across unless that makes it much smaller
   return down.scale > across.scale * 1.15 ? down : across
+}
+
+/** The way from one box to another, as a path of SVG. */
+export function wayOf(from: Place, to: Place, direction: Direction): string {
+  if (direction === 'LR') {
+    const [x, y, right, level] = [from.x + WIDTH, from.y + HEIGHT / 2, to.x, to.y + HEIGHT / 2]
+    const bend = Math.max(24, Math.abs(right - x) / 2)
+    return `M${x} ${y}C${x + bend} ${y} ${right - bend} ${level} ${right} ${level}`
+  }
+  const [x, y, across, top] = [from.x + WIDTH / 2, from.y + HEIGHT, to.x + WIDTH / 2, to.y]
+  const bend = Math.max(18, Math.abs(top - y) / 2)
+  return `M${x} ${y}C${x} ${y + bend} ${across} ${top - bend} ${across} ${top}`
 }
 
 /** All that has to end before a node can start. */

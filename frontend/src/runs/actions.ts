@@ -1,5 +1,5 @@
 import { api, take } from '@/api/client'
-import type { Run, RunNode } from '@/api/types'
+import type { Graph, Run, RunNode } from '@/api/types'
 
 export type Change = 'resume' | 'rerun'
 
@@ -15,7 +15,14 @@ export function changeRun(how: Change, id: string, params: Record<string, unknow
 export const retryNode = (id: string, node: string, key: string): Promise<Run> =>
   take(api.POST('/v1/runs/{id}/nodes/{node}/retry', { params: { path: { id, node }, header: { 'Idempotency-Key': key } } }))
 
-/** Every node of a run, in the order of its plan. */
+/** Nodes in the order of a graph, in which each comes after all that it waits for. */
+export function inOrder(nodes: readonly RunNode[], graph: Graph | null): RunNode[] {
+  const places = new Map(graph?.nodes.map(({ id }, index) => [id, index]))
+  const placeOf = (node: RunNode) => places.get(node.node) ?? places.size + node.step
+  return [...nodes].sort((a, b) => placeOf(a) - placeOf(b))
+}
+
+/** Every node of a run, by their numbers. */
 export async function allNodes(id: string): Promise<RunNode[]> {
   const found: RunNode[] = []
   for (let cursor: string | undefined; ; ) {

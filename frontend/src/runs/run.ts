@@ -6,7 +6,7 @@ import { asProblem, type Problem } from '@/api/problem'
 import type { Graph } from '@/api/types'
 import type { Message } from '@/live/reducer'
 import { useLive } from '@/live/store'
-import { allNodes } from './actions'
+import { allNodes, inOrder } from './actions'
 import { type Input, mapsOf, nodesNow, nothing, reduce } from './progress'
 
 /** Messages are applied together, so that a burst costs one rendering. */
@@ -144,7 +144,8 @@ export function useRun(runId: () => string) {
   return {
     state,
     run: computed(() => state.value.run),
-    nodes: computed(() => nodesNow(state.value).sort((a, b) => a.step - b.step)),
+    /** Each behind all that it waits for, once the graph is there. */
+    nodes: computed(() => inOrder(nodesNow(state.value), graph.value)),
     maps: computed(() => mapsOf(state.value)),
     graph,
     problem,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { formatIn, zones } from '@/format/zone'
 import { fromQuery, toQuery } from '@/runs/filters'
+import { inOrder } from '@/runs/actions'
 import { ganttOf } from '@/runs/gantt'
 import { originRun, originText } from '@/runs/origin'
 import { at, node, run } from './runs'
@@ -56,4 +57,11 @@ test('why a run was started', () => {
   expect(originText({ type: 'schedule', schedule_id: 'sch_1', slot: at(0) }, say, time)).toBe('origin.schedule 2026-01-02')
   expect(originRun({ type: 'resume', of: 'run_0' })).toBe('run_0')
   expect(originRun({ type: 'manual' })).toBeNull()
+})
+
+test('nodes stand behind those that they wait for, and those that the graph does not know at the end', () => {
+  const graph = { nodes: ['b', 'a'].map((id) => ({ id, kind: 'job' as const, position: null })), edges: [], more_edges: 0 }
+  const nodes = [node('a', { step: 0 }), node('b', { step: 1 }), node('z', { step: 3 }), node('y', { step: 2 })]
+  expect(inOrder(nodes, graph).map((one) => one.node)).toEqual(['b', 'a', 'y', 'z'])
+  expect(inOrder(nodes, null).map((one) => one.node)).toEqual(['a', 'b', 'y', 'z'])
 })

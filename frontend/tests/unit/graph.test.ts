@@ -43,6 +43,18 @@ describe('places', () => {
     }
   })
 
+  test('of hundreds of nodes are found too: each behind those that it waits for, none onto another', () => {
+    const edges = Array.from({ length: 480 }, (_, index) => [0, 3].map((other) => [`n${Math.floor(index / 20) * 20 + ((index * 7 + other) % 20)}`, `n${index + 20}`] as [string, string])).flat()
+    const drawing = fold(graph(edges))
+    expect(drawing.boxes.length).toBe(500)
+    for (const direction of ['LR', 'TB'] as const) {
+      const places = place(drawing, direction)
+      const [axis, size] = direction === 'LR' ? (['x', WIDTH] as const) : (['y', HEIGHT] as const)
+      for (const { from, to } of drawing.lines) expect(places.get(to)![axis]).toBeGreaterThanOrEqual(places.get(from)![axis] + size)
+      expect(new Set([...places.values()].map(({ x, y }) => `${x} ${y}`)).size).toBe(500)
+    }
+  })
+
   test('follow the canvas: a chain goes across a wide one and down a high one', () => {
     const chain = fold(graph([['a', 'b'], ['b', 'c'], ['c', 'd'], ['d', 'e']]))
     expect(placeWithin(chain, 1400, 300).direction).toBe('LR')
