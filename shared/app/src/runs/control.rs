@@ -4,9 +4,10 @@ use domain::{
     RunId, UserId,
     workflow::{Head, RunEventKind, RunStatus, Stop, StopRequest},
 };
+use serde_json::json;
 
 use super::{RunError, Runs, TRIES, course::Course, drive::Work, gates::Due};
-use crate::machine::StepError;
+use crate::{machine::StepError, ports::WorkflowError};
 
 impl Runs {
     /// Begins the nodes that wait for nothing, once it is remembered that the run's execution waits for `token`. A repeat
@@ -31,13 +32,21 @@ impl Runs {
         self.stop(&mut course, stop, None).await
     }
 
-    /// Asks for the end of a run: nothing more begins, and what runs is cancelled. Asking again does what is left of that.
+    /// Asks for the end of a run: nothing more begins, and what runs is cancelled. That is left to the run's execution, for
+    /// it may take longer than a request can; asking again does what is left of it.
     pub async fn cancel(&self, id: RunId, by: UserId) -> Result<Head, RunError> {
         let mut course = self.course(id, true).await?.ok_or(RunError::NotFound("run"))?;
         if course.head.status != RunStatus::Running {
             return Err(RunError::Ended);
         }
-        self.stop(&mut course, Stop::Cancelled, Some(by)).await?;
+        self.ask_for_end(&mut course, Stop::Cancelled, Some(by)).await?;
+        // An execution that does not wait yet reads the request when it does.
+        let Some(token) = self.runs.token(id).await? else { return Ok(course.head) };
+        match self.jobs.workflows.succeed(&token, &json!({})).await {
+            Ok(()) => {}
+            Err(WorkflowError::TokenGone) => self.walk(&mut course).await?,
+            Err(error) => return Err(error.into()),
+        }
         Ok(course.head)
     }
 
@@ -48,17 +57,27 @@ impl Runs {
         stop: Stop,
         by: Option<UserId>,
     ) -> Result<(), StepError> {
+        self.ask_for_end(course, stop, by).await?;
+        self.walk(course).await
+    }
+
+    /// Records that the run is to end, unless it has ended or was asked before.
+    async fn ask_for_end(
+        &self,
+        course: &mut Course,
+        stop: Stop,
+        by: Option<UserId>,
+    ) -> Result<(), StepError> {
         for turn in 0..TRIES {
             if course.head.status != RunStatus::Running || course.head.stop.is_some() {
-                return self.walk(course).await;
+                return Ok(());
             }
             let at = self.jobs.clock.now();
             let mut batch = self.batch(course);
             batch.head.stop = Some(StopRequest { stop, at, by });
             batch.event(RunEventKind::StopRequested { stop });
-            let mut work = Work::default();
-            if self.commit(course, batch, &mut work).await? {
-                return self.walk(course).await;
+            if self.commit(course, batch, &mut Work::default()).await? {
+                return Ok(());
             }
             self.give_way(turn).await;
             self.refresh(course, &[]).await?;
