@@ -136,11 +136,22 @@ impl Runs {
         Batch::new(&course.head, course.run.failure_policy, self.jobs.clock.now())
     }
 
-    /// Reads whether a node is there already, and those that are due behind it.
+    /// Reads whether a node is there already, and those that are likely to be looked at after it: what is due and, once
+    /// something was there, what comes next in the plan.
     async fn look_at(&self, course: &mut Course, step: u32, due: &VecDeque<Due>) -> Result<(), StepError> {
-        let next = std::iter::once(step).chain(due.iter().map(|due| due.step)).take(LOOKED_AT);
-        let keys: Vec<NodeKey> =
-            next.filter(|step| course.looked_at.insert(*step)).map(|step| (step, None)).collect();
+        let planned = course.planned.clone();
+        let behind = match planned.plan().order() {
+            order if !course.met.is_empty() => {
+                order.iter().position(|next| *next == step).map_or(&[][..], |at| &order[at..])
+            }
+            _ => &[],
+        };
+        let next = std::iter::once(step).chain(due.iter().map(|due| due.step)).chain(behind.iter().copied());
+        let keys: Vec<NodeKey> = next
+            .filter(|step| course.looked_at.insert(*step))
+            .take(LOOKED_AT)
+            .map(|step| (step, None))
+            .collect();
         let rows = self.runs.nodes(course.run.id, &keys).await?;
         course.rows.extend(rows.into_iter().map(|row| ((row.step, row.item), row)));
         Ok(())
