@@ -121,6 +121,8 @@ const en = {
     providers: 'Providers',
     nothingRuns: 'Nothing runs or waits.',
     noFailures: 'No failed job that was not run again.',
+    runs: 'Workflow runs',
+    noRuns: 'No run goes on, and none failed that was not run again.',
   },
   first: {
     title: 'Submit your first job',
@@ -254,6 +256,7 @@ const en = {
     clone: 'Clone',
     restart: 'Run again',
     restartOf: 'repeats an earlier job',
+    ofRun: 'part of a workflow run',
     cancel: 'Cancel',
     cancelText: '“{name}” gets SIGTERM, and SIGKILL 30 seconds later. What it has not saved is lost.',
     reason: 'Reason:',

@@ -116,6 +116,8 @@ const zh: Messages = {
     providers: '云厂商',
     nothingRuns: '没有运行或等待的任务。',
     noFailures: '没有尚未重跑的失败任务。',
+    runs: '工作流运行',
+    noRuns: '没有进行中的运行，也没有失败后未重跑的运行。',
   },
   first: {
     title: '提交第一个任务',
@@ -249,6 +251,7 @@ const zh: Messages = {
     clone: '克隆',
     restart: '重跑',
     restartOf: '重跑自之前的任务',
+    ofRun: '属于一次工作流运行',
     cancel: '取消',
     cancelText: '“{name}” 将收到 SIGTERM，30 秒后收到 SIGKILL，未保存的内容会丢失。',
     reason: '原因：',
