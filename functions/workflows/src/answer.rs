@@ -214,3 +214,31 @@ pub(crate) fn item(seen: ItemSeen, kind: workflows::NodeKind, now: Timestamp) ->
         value: if short { seen.value } else { Value::Null },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{UserId, WorkflowId};
+
+    use super::*;
+
+    #[test]
+    fn a_text_that_does_not_fit_into_an_answer_is_left_out() {
+        let detail = |json: usize, yaml: &str| {
+            let row = VersionRow {
+                workflow_id: WorkflowId::new(uuid::Uuid::from_u128(1)),
+                number: 1,
+                at: Timestamp::UNIX_EPOCH,
+                by: UserId::new(uuid::Uuid::from_u128(2)),
+                nodes: 1,
+                note: None,
+            };
+            let text =
+                DefinitionText { json: format!("\"{}\"", "x".repeat(json)), yaml: Some(yaml.to_owned()) };
+            version_detail(row, text).expect("it is JSON").yaml
+        };
+        assert_eq!(detail(1_000, "name: a\n"), Some("name: a\n".to_owned()));
+        assert_eq!(detail(4 << 20, &"x".repeat(1 << 20)), None);
+        // Twice escaped, a line break is four bytes.
+        assert_eq!(detail(1_000, &"\n".repeat(2 << 20)), None);
+    }
+}

@@ -139,3 +139,46 @@ async fn schedules_are_made_changed_and_removed() {
     assert_eq!(user.delete(&workflow).await.status.as_u16(), 204);
     user.get(&schedules).await.problem(404, "not_found");
 }
+
+/// A tick that is failed before or after each of its effects, or whose effects are done twice, is made good by the next one:
+/// one run of the slot, which ends, and a schedule that knows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_was_cut_short_anywhere_starts_one_run() {
+    let stack = Stack::start().await;
+    let user = stack.user().await;
+    for (edge, operation) in [
+        ("dynamodb", "TransactWriteItems"),
+        ("dynamodb", "PutItem"),
+        ("states", "StartExecution"),
+        ("lambda", "Invoke"),
+    ] {
+        for mode in ["fail_before", "fail_after", "twice"] {
+            let workflow = user.workflow(&definition()).await;
+            let link = yearly(&user, &workflow).await;
+            make_due(&stack, &user, &link).await;
+            // The SDK tries a call to AWS three times.
+            let times = if mode == "twice" || edge == "lambda" { 1 } else { 3 };
+            let fault = json!({
+                "edge": edge, "operation": operation, "function": "scheduler", "mode": mode, "times": times,
+            });
+            stack.fault(&fault).await;
+            stack.tick().await;
+            assert_eq!(stack.clear_faults().await, times, "{fault}");
+            stack.tick().await;
+            let runs = user.all(&format!("/v1/workflows/{workflow}/runs?limit=10")).await;
+            assert_eq!(runs.len(), 1, "{fault}: {runs:#?}");
+            // An execution that did not start is started by the sweeper.
+            stack.sweep().await;
+            let run = user.run_ended(runs[0]["id"].as_str().expect("an id")).await;
+            assert_eq!(run["status"], "succeeded", "{fault}");
+            let schedule = user.get(&link).await.expect(200);
+            assert_eq!(
+                (&schedule["last_run"], &schedule["last_problem"]),
+                (&run["id"], &Value::Null),
+                "{fault}"
+            );
+        }
+    }
+    stack.rest().await;
+    assert_eq!(stack.executions().await, Vec::<Value>::new());
+}
