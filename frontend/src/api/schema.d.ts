@@ -3620,6 +3620,8 @@ export interface components {
              */
             milliseconds: number;
             cost: components["schemas"]["Money"];
+            /** @description Whether the cost is what the cloud billed; until it says so, it is the time at the price. */
+            billed: boolean;
             saved_by_spot: components["schemas"]["Money"] | null;
             /**
              * @description What became of it, as in the job's events.

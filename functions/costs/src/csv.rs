@@ -1,9 +1,9 @@
 //! Paid attempts as RFC 4180 has it.
 
 use contract::money::Money;
-use domain::ledger::Entry;
+use domain::ledger::{Bill, Entry};
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "ended_at",
     "job_id",
     "job",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 20] = [
     "owner",
     "attempt_id",
     "tags",
+    "billed",
 ];
 
 /// A header line and a line for each entry.
@@ -53,6 +54,7 @@ pub(crate) fn table(entries: &[Entry]) -> String {
             entry.owner.to_string(),
             entry.attempt_id.to_string(),
             text(&tags.join("; ")),
+            (entry.bill == Bill::Confirmed).to_string(),
         ];
         table.push_str(&cells.join(","));
         table.push_str("\r\n");

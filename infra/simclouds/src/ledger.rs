@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::faults::Mode;
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Add, Sub};
@@ -51,6 +51,13 @@ impl std::iter::Sum for Micros {
     fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
         each.fold(Self(0), Add::add)
     }
+}
+
+/// The first moment of a month such as `2026-11`, and the first behind it; both UTC.
+pub(crate) fn month(name: &str) -> Option<(Timestamp, Timestamp)> {
+    let midnight = |day: Date| day.to_zoned_datetime(TimeZone::UTC).ok().map(|time| time.timestamp());
+    let first: Date = format!("{name}-01").parse().ok().filter(|_| name.len() == 7)?;
+    Some((midnight(first)?, midnight(first.checked_add(1.month()).ok()?)?))
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -167,6 +174,18 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_month_is_known_by_its_name() {
+        let (start, end) = month("2026-12").expect("a month");
+        assert_eq!(
+            (start.to_string(), end.to_string()),
+            ("2026-12-01T00:00:00Z".into(), "2027-01-01T00:00:00Z".into())
+        );
+        for none in ["2026-13", "2026-1", "2026", "", "2026-11-24", "26-11"] {
+            assert_eq!(month(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn pays_for_what_ran_and_nothing_else() {

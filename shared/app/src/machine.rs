@@ -5,6 +5,7 @@
 //! done by another, does no harm. A step makes one observation and returns; the state machine does the waiting.
 
 mod admit;
+mod bills;
 mod hand_over;
 mod hear;
 mod launch;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub boot_check_seconds: u32,
     /// Seconds that a launch waits before it looks for capacity again: the first time; it doubles to [`MAX_BACKOFF`].
     pub capacity_backoff_seconds: u32,
+    /// How long after an attempt was paid its cloud is asked what it billed.
+    pub bill_after: SignedDuration,
 }
 
 /// The longest pause between two looks for capacity, in seconds.

@@ -24,10 +24,12 @@ pub use calls::{
     Answer, Call, CallClient, CallError, CallFor, CallRequest, CallResult, CallState, CallStore, Endpoint,
     EndpointStore, NodeCalls, Try, pauses,
 };
-pub use jobs::{Admission, AttemptWrite, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay};
+pub use jobs::{
+    Admission, AttemptWrite, BillCommit, Commit, Counts, Idempotency, JobFilter, JobStore, Page, Replay,
+};
 pub use market::{Catalogue, Failed, Measurements, Queue, Shelf, Trouble};
 pub use money::{Alert, MoneyStore, PlatformBudget, Span};
-pub use provider::{Instance, Launch, Observation, Phase, Provider, ProviderError, Providers};
+pub use provider::{Instance, Launch, Observation, Paid, Phase, Provider, ProviderError, Providers};
 pub use realtime::{Connection, ConnectionStore, Push, PushError, Ticket, Topic};
 pub use runners::{Heard, LogChunk, LogPage, MetricsRow, Report, RunnerStore};
 pub use runs::{

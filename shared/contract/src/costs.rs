@@ -137,6 +137,8 @@ pub struct PaidAttempt {
     /// For how long it was billed.
     pub milliseconds: i64,
     pub cost: Money,
+    /// Whether the cost is what the cloud billed; until it says so, it is the time at the price.
+    pub billed: bool,
     /// Null if that is not known.
     #[schema(required = true)]
     pub saved_by_spot: Option<Money>,
@@ -167,6 +169,7 @@ impl From<Entry> for PaidAttempt {
             on_demand_per_hour: entry.on_demand_per_hour.map(Into::into),
             milliseconds: entry.millis,
             cost: entry.cost.into(),
+            billed: entry.bill == domain::ledger::Bill::Confirmed,
             outcome: entry.outcome,
             wasted: entry.wasted,
             tags: entry.tags,

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AttemptId, JobId, UserId},
-    job::{Attempt, Job},
+    job::{Attempt, Handle, Job},
     money::Money,
     placement::ProviderName,
 };
@@ -20,6 +20,24 @@ pub enum Payer {
     /// Everybody's.
     Platform,
 }
+
+/// How an entry stands with its cloud's own bill.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "bill", rename_all = "snake_case")]
+pub enum Bill {
+    /// The cloud cannot be asked, or did not say for a week: the cost is its time at its price.
+    #[default]
+    Unknown,
+    /// The cost is its time at its price until the cloud is asked.
+    Open { ask_at: Timestamp },
+    /// The cost is what the cloud billed.
+    Confirmed,
+}
+
+/// Between two times that a cloud is asked for a bill that it does not have yet.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+/// After which a bill that never came is not asked for any more.
+const GIVE_UP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// One paid attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +70,11 @@ pub struct Entry {
     pub outcome: String,
     /// It was lost: paid, and the platform, not the command, ended it.
     pub wasted: bool,
+    /// What was paid for, as its cloud knows it.
+    #[serde(default)]
+    pub instance: Option<Handle>,
+    #[serde(default)]
+    pub bill: Bill,
 }
 
 impl Entry {
@@ -81,7 +104,34 @@ impl Entry {
             tags: job.spec.tags.clone(),
             outcome: attempt.outcome.as_ref().map_or("unknown", |outcome| outcome.as_str()).to_owned(),
             wasted: attempt.outcome.as_ref().is_some_and(crate::job::Outcome::is_loss),
+            instance: attempt.handle.clone(),
+            bill: Bill::Unknown,
         }
+    }
+
+    /// The entry with its cloud's bill to be asked for at `ask_at`, if there was an instance that could have one.
+    #[must_use]
+    pub fn ask_for_bill(self, ask_at: Timestamp) -> Self {
+        let bill = if self.instance.is_some() { Bill::Open { ask_at } } else { self.bill };
+        Self { bill, ..self }
+    }
+
+    /// The entry as its cloud billed it. Another currency than that of its price is no bill of it.
+    pub fn billed(&self, cost: Money) -> Option<Self> {
+        (cost.currency == self.cost.currency).then(|| Self { cost, bill: Bill::Confirmed, ..self.clone() })
+    }
+
+    /// The entry when its cloud had no bill for it at `now`: it is asked again later, for a week.
+    #[must_use]
+    pub fn not_billed(&self, now: Timestamp) -> Self {
+        let late = now.duration_since(self.at) >= GIVE_UP;
+        let bill = if late { Bill::Unknown } else { Bill::Open { ask_at: now + ASK_AGAIN } };
+        Self { bill, ..self.clone() }
+    }
+
+    /// When its instance was paid from: its end is [`Self::at`].
+    pub fn from(&self) -> Timestamp {
+        self.at - SignedDuration::from_millis(self.millis)
     }
 
     /// What spot saved against the same thing on demand; negative where spot was dearer, `None` where it is not known.

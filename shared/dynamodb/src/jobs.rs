@@ -4,7 +4,7 @@ mod commit;
 mod delete;
 mod list;
 
-use app::ports::{Commit, Counts, JobFilter, JobStore, Page, Replay, StoreError};
+use app::ports::{BillCommit, Commit, Counts, JobFilter, JobStore, Page, Replay, StoreError};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
@@ -35,6 +35,10 @@ impl JobStore for Store {
 
     async fn commit(&self, change: Commit<'_>) -> Result<(), StoreError> {
         commit::commit(self, change).await
+    }
+
+    async fn commit_bill(&self, change: BillCommit<'_>) -> Result<(), StoreError> {
+        commit::commit_bill(self, change).await
     }
 
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {

@@ -12,7 +12,7 @@
 //! | owner's counts | `OWNER#uid` | `COUNTS` | | |
 //! | owner's spend | `OWNER#uid` | `SPEND#2026-11` | | |
 //! | platform's spend | `PLATFORM` | `SPEND#2026-11#00` to `#15` | | |
-//! | paid attempt | `OWNER#uid` | `LEDGER#time#attempt` | `LEDGER#2026-11-24` / time + attempt | |
+//! | paid attempt | `OWNER#uid` | `LEDGER#time#attempt` | `LEDGER#2026-11-24` / time + attempt | `UNBILLED` / when its cloud is asked + attempt, until it has said what it billed |
 //! | budget alert | `OWNER#uid` or `PLATFORM` | `ALERT#2026-11#level` | | |
 //! | platform's budget | `PLATFORM` | `BUDGET` | | |
 //! | remembered request | `OWNER#uid` | `REQUEST#key` | | |
@@ -156,6 +156,9 @@ pub fn ledger(entry: &Entry) -> (String, String) {
 pub fn ledger_day(at: Timestamp) -> String {
     format!("LEDGER#{}", at.strftime("%Y-%m-%d"))
 }
+
+/// Partition of gsi2 with everybody's paid attempts whose cloud has not said yet what it billed.
+pub const UNBILLED: &str = "UNBILLED";
 
 pub fn alert(of: Payer, month: &str, level: &str) -> (String, String) {
     (payer(of), format!("ALERT#{month}#{level}"))

@@ -118,6 +118,23 @@ impl MoneyStore for Store {
         Ok(Page { items, next })
     }
 
+    async fn unbilled(&self, at: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let due = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("gsi2")
+            .key_condition_expression("gsi2pk = :pk AND gsi2sk <= :at")
+            .expression_attribute_values(":pk", s(keys::UNBILLED))
+            // Behind every attempt of that moment.
+            .expression_attribute_values(":at", s(format!("{}~", keys::moment(at))))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(store_error)?;
+        due.items().iter().map(value).collect()
+    }
+
     async fn alert(&self, alert: &Alert) -> Result<bool, StoreError> {
         let of = alert.owner.map_or(Payer::Platform, Payer::Owner);
         let mut row = item(keys::alert(of, &alert.month, alert.level.as_str()), alert)?;

@@ -42,6 +42,8 @@ pub struct Config {
     pub default_gpus: u32,
     /// `CNY_PER_USD`: the rate that amounts of two currencies are compared at. 7.10 unless set.
     pub rates: Rates,
+    /// `BILL_AFTER_SECONDS`: from an attempt's end until its cloud is asked what it billed. 172,800 s (two days) unless set.
+    pub bill_after: Duration,
     /// `FIRST_ADMIN_EMAIL`: whoever registers with it becomes an administrator.
     pub first_admin: Option<Email>,
     /// `REGISTRATION`: who may register. Closed unless set.
@@ -115,6 +117,7 @@ impl Config {
             default_concurrency: reader.parsed("DEFAULT_CONCURRENCY").unwrap_or(20),
             default_gpus: reader.parsed("DEFAULT_GPUS").unwrap_or(32),
             rates: reader.rates(),
+            bill_after: reader.seconds("BILL_AFTER_SECONDS", 172_800.0),
             first_admin: reader.first_admin(),
             registration: reader.parsed("REGISTRATION").unwrap_or(Registration::Closed),
         };

@@ -75,6 +75,7 @@ async fn make(platform: &Platform) -> Result<Machine, SetUpError> {
             capacity_backoff_seconds: u32::try_from(config.capacity_backoff.as_secs())
                 .unwrap_or(u32::MAX)
                 .max(1),
+            bill_after: signed(config.bill_after),
         },
     })
 }

@@ -3,6 +3,7 @@
 //! Each cloud has a folder. Its wire types stay in it; what leaves it are the types of [`app::ports`].
 
 pub mod alibaba;
+mod amount;
 mod key;
 mod misconfigured;
 pub mod runpod;

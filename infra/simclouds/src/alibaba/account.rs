@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) quota_instances: u32,
     /// Millionths of a yuan, before anything was spent.
     pub(crate) balance_micros: i64,
+    /// How far behind the account's books are.
+    pub(crate) bill_lag_ms: u32,
     /// `AutoReleaseTime` must be at least so far away.
     pub(crate) auto_release_min_s: u32,
     /// A pending instance cannot be deleted.
@@ -43,6 +45,7 @@ impl Default for Settings {
             rate_per_minute: 0,
             quota_instances: 0,
             balance_micros: 1_000_000_000_000,
+            bill_lag_ms: 0,
             auto_release_min_s: 1800,
             keep_pending: false,
         }

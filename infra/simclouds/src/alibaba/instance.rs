@@ -102,8 +102,12 @@ impl Instance {
     }
 
     pub(crate) fn seconds(&self, now: Timestamp) -> i64 {
-        // A begun second is a whole one.
-        (self.meter.millis(now) + 999) / 1000
+        self.seconds_before(now, now)
+    }
+
+    /// Up to `end`. A begun second is a whole one.
+    pub(crate) fn seconds_before(&self, end: Timestamp, now: Timestamp) -> i64 {
+        (self.meter.millis_within(Timestamp::MIN, end, now) + 999) / 1000
     }
 
     pub(crate) fn cost(&self, now: Timestamp) -> i64 {

@@ -2,6 +2,7 @@
 //! under `/_sim` what a test needs to know and to cause.
 
 mod account;
+mod bill;
 mod catalogue;
 mod command;
 mod control;
@@ -39,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Every action, which is also what a fault may be planned for.
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 15] = [
     "RunInstances",
     "DescribeInstances",
     "DescribeInstanceStatus",
@@ -54,8 +55,13 @@ const ACTIONS: [&str; 14] = [
     "DescribeSpotPriceHistory",
     "DescribeAvailableResource",
     "DescribeInstanceTypes",
+    "DescribeInstanceBill",
 ];
-const VERSION: &str = "2014-05-26";
+
+/// The version of the API that an action belongs to: the machines', or the account's books'.
+fn version_of(action: &str) -> &'static str {
+    if action == "DescribeInstanceBill" { "2017-12-14" } else { "2014-05-26" }
+}
 
 /// How to start a simulated Alibaba Cloud.
 #[derive(Clone)]
@@ -190,7 +196,7 @@ impl Cloud {
                 "Specified signature nonce was used already.",
             ));
         }
-        if signed.version != VERSION {
+        if signed.version != version_of(&signed.action) {
             return Err(Refusal::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
         }
         if !ACTIONS.contains(&signed.action.as_str()) {
@@ -226,6 +232,7 @@ impl Cloud {
             "DescribePrice" => market::price(&self.lock(), &known(market::PRICE)?),
             "DescribeSpotPriceHistory" => market::history(&self.lock(), &known(market::HISTORY)?),
             "DescribeAvailableResource" => market::available(&self.lock(), &known(market::AVAILABLE)?),
+            "DescribeInstanceBill" => bill::of(&self.lock(), &known(bill::KNOWN)?),
             "DescribeInstanceTypes" => market::kinds(&known(market::KINDS_KNOWN)?),
             other => Err(Refusal::new(404, "InvalidAction.NotFound", format!("{other} is not found."))),
         }

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) quota_jobs: u32,
     /// Millionths of a yuan, before anything was spent.
     pub(crate) balance_micros: i64,
+    /// How far behind the account's books are.
+    pub(crate) bill_lag_ms: u32,
     /// Every call is dropped.
     pub(crate) down: bool,
     /// Images that have this text in their name cannot be pulled.
@@ -51,6 +53,7 @@ impl Default for Settings {
             quota_gpus: 0,
             quota_jobs: 0,
             balance_micros: 1_000_000_000_000,
+            bill_lag_ms: 0,
             down: false,
             missing_image: String::new(),
             backoff_ms: 10_000,
@@ -103,6 +106,8 @@ pub(crate) struct Run {
     pub(crate) job_uid: String,
     pub(crate) gpus: u32,
     pub(crate) spot: bool,
+    /// What its bill is tagged with.
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) boot: Boot,
     pub(crate) created_at: Timestamp,
     pub(crate) place: Option<Place>,
@@ -134,6 +139,13 @@ impl Run {
 
     pub(crate) fn cost(&self, now: Timestamp) -> i64 {
         self.rate.saturating_mul(self.seconds(now))
+    }
+
+    /// Of them, those from `start` to `end`.
+    pub(crate) fn seconds_within(&self, start: Timestamp, end: Timestamp, now: Timestamp) -> i64 {
+        let Some(from) = self.from.map(Timestamp::as_second) else { return 0 };
+        let until = from + self.seconds(now);
+        (until.min(end.as_second()) - from.max(start.as_second())).max(0)
     }
 
     /// The first reason stands, except that a later one may be in more of a hurry.

@@ -2,7 +2,7 @@
 
 use super::error::{Refusal, respond};
 use super::signature::{self, Signed};
-use super::{Cloud, catalogue, cvm, tke};
+use super::{Cloud, billing, catalogue, cvm, tke};
 use crate::clock;
 use crate::serve::Dropped;
 use crate::strike::{Turn, Voice};
@@ -15,7 +15,11 @@ use std::sync::Arc;
 /// Service, version, and its actions with the parameters that each knows.
 type Service = (&'static str, &'static str, &'static [(&'static str, &'static [&'static str])]);
 
-const SERVICES: [Service; 2] = [("tke", "2018-05-25", tke::ACTIONS), ("cvm", "2017-03-12", cvm::ACTIONS)];
+const SERVICES: [Service; 3] = [
+    ("tke", "2018-05-25", tke::ACTIONS),
+    ("cvm", "2017-03-12", cvm::ACTIONS),
+    ("billing", "2018-07-09", billing::ACTIONS),
+];
 
 /// What a fault may be planned for.
 pub(super) fn known(operation: &str) -> bool {
@@ -192,10 +196,10 @@ fn listed(value: &mut Value) {
 
 fn act(cloud: &Cloud, signed: &Signed, asked: &Parameters) -> Result<Value, Refusal> {
     let region = signed.region.as_deref().unwrap_or_default();
-    if signed.service == "tke" {
-        tke::act(cloud, &signed.action, region, asked)
-    } else {
-        cvm::act(&cloud.lock(), &signed.action, region, asked)
+    match signed.service.as_str() {
+        "tke" => tke::act(cloud, &signed.action, region, asked),
+        "billing" => billing::act(&cloud.lock(), asked),
+        _ => cvm::act(&cloud.lock(), &signed.action, region, asked),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod api;
+mod billing;
 mod catalogue;
 mod control;
 mod cvm;

@@ -157,7 +157,7 @@ impl Machine {
     async fn conclude(&self, job: &mut Job, attempt: &mut Attempt) -> Result<(), StepError> {
         let now = self.clock.now();
         let from = job.status;
-        let entry = Entry::of(job, attempt, now);
+        let entry = Entry::of(job, attempt, now).ask_for_bill(now + self.settings.bill_after);
         let paid = Some(&entry);
         let again = job.spec.retry.next(attempt).filter(|_| job.cancel.is_none());
         if let Some(seconds) = again {

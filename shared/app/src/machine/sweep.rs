@@ -1,7 +1,7 @@
 //! The sweeper: what no execution looks after any more.
 //!
-//! It ends jobs past their deadline, starts executions that were lost, admits what waits although there is room, and
-//! gives back instances whose attempt is over. An instance is only touched when two looks agree (the provider's list,
+//! It ends jobs past their deadline, starts executions that were lost, admits what waits although there is room, gives
+//! back instances whose attempt is over, and asks the clouds for their bills. An instance is only touched when two looks agree (the provider's list,
 //! and the attempt's row read afterwards), and only if the attempt in its name is one of ours: the intent is written
 //! before the instance is made, so a name without an attempt belongs to somebody else. A listing that lacks an
 //! instance never says anything about it.
@@ -41,6 +41,8 @@ pub struct Swept {
     pub runs: usize,
     /// Runs that stood still, were past their deadline or had lost their execution.
     pub runs_taken_on: usize,
+    /// Paid attempts of which the cloud's own bill came.
+    pub billed: usize,
     /// Parts of the sweep that failed; the next sweep does them again.
     pub failures: usize,
 }
@@ -82,6 +84,7 @@ impl Machine {
         }
         self.sweep_runs(&mut swept).await?;
         self.sweep_instances(&mut swept).await;
+        self.check_bills(&mut swept).await;
         Ok(swept)
     }
 

@@ -50,6 +50,17 @@ impl<'a> Commit<'a> {
     }
 }
 
+/// What a cloud's bill changes in one paid attempt: everything in it commits in one transaction, or nothing does.
+#[derive(Debug)]
+pub struct BillCommit<'a> {
+    /// The ledger's entry as it was read: the row must still be so.
+    pub before: &'a Entry,
+    /// As it will be. The difference of the two costs is added to the owner's and to the platform's spend.
+    pub after: &'a Entry,
+    /// The job and the attempt with the new cost in them, unless they were deleted or it is the same.
+    pub rows: Option<(&'a Job, &'a Attempt)>,
+}
+
 /// How an attempt's row is written.
 #[derive(Debug)]
 pub enum AttemptWrite<'a> {
@@ -142,6 +153,8 @@ pub trait JobStore: Send + Sync {
     async fn attempts(&self, job: JobId) -> Result<Vec<Attempt>, StoreError>;
     /// Writes one change; on success the rows' versions are one higher than in the values passed.
     async fn commit(&self, change: Commit<'_>) -> Result<(), StoreError>;
+    /// Writes what a cloud's bill says; [`StoreError::Conflict`] if a row is not as it was read.
+    async fn commit_bill(&self, change: BillCommit<'_>) -> Result<(), StoreError>;
     /// Up to `limit` events with a number above `after`, in order.
     async fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// A page of an owner's jobs, newest first. A page may hold fewer than `limit` although there is a next one.

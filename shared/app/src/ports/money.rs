@@ -58,6 +58,9 @@ pub trait MoneyStore: Send + Sync {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Page<Entry>, StoreError>;
+    /// Paid attempts whose clouds are to be asked for a bill by `at`: up to `limit`, the longest due first. An index, so a
+    /// moment behind.
+    async fn unbilled(&self, at: Timestamp, limit: usize) -> Result<Vec<Entry>, StoreError>;
     /// Keeps an alert, unless there is one of its level and month; whether it is new.
     async fn alert(&self, alert: &Alert) -> Result<bool, StoreError>;
     /// The alerts of the month of `at`.

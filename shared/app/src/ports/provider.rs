@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use domain::{
-    AttemptId,
+    AttemptId, Money,
     job::{Handle, Spec},
     placement::{Offer, ProviderName},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 /// What a cloud is asked to run.
 #[derive(Clone)]
@@ -94,6 +94,30 @@ pub enum ProviderError {
     Unknown(String),
 }
 
+/// An instance that is gone, and when it was paid for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    pub attempt: AttemptId,
+    pub handle: Handle,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+impl Paid {
+    /// The calendar months (UTC) in which it was paid for, such as `2026-11`, the first first.
+    pub fn months(&self) -> Vec<String> {
+        let mut months = Vec::new();
+        let mut day = self.from.to_zoned_datetime(TimeZone::UTC).date().first_of_month();
+        let last = self.until.to_zoned_datetime(TimeZone::UTC).date();
+        while day <= last {
+            months.push(day.strftime("%Y-%m").to_string());
+            let Ok(next) = day.checked_add(1.month()) else { break };
+            day = next;
+        }
+        months
+    }
+}
+
 /// A cloud. Each call makes one observation or one change; none waits.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -111,6 +135,12 @@ pub trait Provider: Send + Sync {
     async fn list(&self) -> Result<Vec<Instance>, ProviderError>;
     /// The last lines of the container's own log, where the cloud keeps one.
     async fn last_log(&self, handle: &Handle, lines: usize) -> Result<Vec<String>, ProviderError>;
+    /// What the cloud's own books say that a paid instance cost, long enough after its end that they are complete. `None`
+    /// where they say nothing of it, as those of a cloud that has none.
+    async fn billed(&self, paid: &Paid) -> Result<Option<Money>, ProviderError> {
+        let _ = paid;
+        Ok(None)
+    }
 }
 
 /// The providers that have credentials. One without is absent, not broken.
@@ -134,5 +164,23 @@ impl Providers {
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_counts_from_its_first_moment_to_its_last() {
+        let months = |from: &str, until: &str| {
+            let attempt = domain::AttemptId::new(uuid::Uuid::nil());
+            let handle = Handle { provider: "runpod".into(), region: String::new(), id: "pod".into() };
+            let at = |text: &str| text.parse().expect("a time");
+            Paid { attempt, handle, from: at(from), until: at(until) }.months()
+        };
+        assert_eq!(months("2026-11-30T23:59:59Z", "2026-11-30T23:59:59.9Z"), ["2026-11"]);
+        assert_eq!(months("2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z"), ["2026-11", "2026-12"]);
+        assert_eq!(months("2026-12-31T00:00:00Z", "2027-02-01T00:00:00Z"), ["2026-12", "2027-01", "2027-02"]);
     }
 }

@@ -416,6 +416,13 @@ impl Job {
         }
     }
 
+    /// One of its attempts cost `after`, not `before`, which is in [`Self::cost`].
+    pub fn correct_cost(&mut self, before: Money, after: Money) {
+        if let Some(sum) = self.cost.iter_mut().find(|sum| sum.currency == before.currency) {
+            sum.micros = sum.micros.saturating_add(after.micros.saturating_sub(before.micros));
+        }
+    }
+
     fn event(&mut self, kind: EventKind, at: Timestamp) -> Event {
         self.seq += 1;
         self.updated_at = at;

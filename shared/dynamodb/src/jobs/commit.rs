@@ -1,12 +1,13 @@
 //! One change of one job as one transaction.
 
-use app::ports::{Admission, AttemptWrite, Commit, StoreError};
+use app::ports::{Admission, AttemptWrite, BillCommit, Commit, StoreError};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use domain::{
     Money,
     job::{Attempt, Job, RunnerState},
-    ledger::Entry,
+    ledger::{Bill, Entry},
 };
+use jiff::Timestamp;
 
 use super::job_attributes;
 use crate::{
@@ -45,6 +46,26 @@ pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), Stor
         writes.push(remember(store, change.job.owner, request)?);
     }
     send(store, writes, counts_at).await
+}
+
+pub(super) async fn commit_bill(store: &Store, change: BillCommit<'_>) -> Result<(), StoreError> {
+    let BillCommit { before, after, rows } = change;
+    let Bill::Open { ask_at } = before.bill else { return Err(StoreError::Conflict) };
+    let mut writes = vec![put(Put::builder()
+        .table_name(&store.table)
+        .set_item(Some(entry_row(after)?))
+        .condition_expression("gsi2sk = :due")
+        .expression_attribute_values(":due", s(due(before, ask_at))))];
+    let more = Money::new(after.cost.micros.saturating_sub(before.cost.micros), after.cost.currency);
+    if more.micros != 0 {
+        writes.push(add_spend(store, keys::spend(after.owner, after.at), more)?);
+        writes.push(add_spend(store, keys::platform_spend(after.attempt_id, after.at), more)?);
+    }
+    if let Some((job, attempt)) = rows {
+        writes.push(put_job(store, job)?);
+        writes.push(update_attempt(store, attempt)?);
+    }
+    send(store, writes, None).await
 }
 
 fn put_job(store: &Store, job: &Job) -> Result<TransactWriteItem, StoreError> {
@@ -180,10 +201,23 @@ fn count(store: &Store, change: &Commit<'_>) -> Result<Option<TransactWriteItem>
 
 /// An attempt is paid once: a row that is there already refuses the whole change.
 fn put_entry(store: &Store, entry: &Entry) -> Result<TransactWriteItem, StoreError> {
+    Ok(put_if_new(store, entry_row(entry)?))
+}
+
+fn entry_row(entry: &Entry) -> Result<Item, StoreError> {
     let mut row = item(keys::ledger(entry), entry)?;
     row.insert("gsi1pk".into(), s(keys::ledger_day(entry.at)));
     row.insert("gsi1sk".into(), s(format!("{}#{}", keys::moment(entry.at), entry.attempt_id)));
-    Ok(put_if_new(store, row))
+    if let Bill::Open { ask_at } = entry.bill {
+        row.insert("gsi2pk".into(), s(keys::UNBILLED));
+        row.insert("gsi2sk".into(), s(due(entry, ask_at)));
+    }
+    Ok(row)
+}
+
+/// Where an entry stands among those whose cloud is to be asked.
+fn due(entry: &Entry, ask_at: Timestamp) -> String {
+    format!("{}#{}", keys::moment(ask_at), entry.attempt_id)
 }
 
 fn add_spend(store: &Store, row: (String, String), money: Money) -> Result<TransactWriteItem, StoreError> {

@@ -1,17 +1,18 @@
 //! Quotas, spend, the ledger, running attempts and alerts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice::from_ref};
 
 use crate::support::Table;
 use app::ports::{
-    Admission, Alert, AttemptWrite, Commit, JobStore, MoneyStore, PlatformBudget, Span, StoreError,
+    Admission, Alert, AttemptWrite, BillCommit, Commit, JobStore, MoneyStore, PlatformBudget, Span,
+    StoreError,
 };
 use domain::{
     AttemptId, Currency, JobId, Money, UserId,
     account::Quota,
     budget::Level,
-    job::{Attempt, GpuNeed, Job, Outcome, RunnerState, Spec, Status},
-    ledger::{Entry, Payer},
+    job::{Attempt, GpuNeed, Handle, Job, Outcome, RunnerState, Spec, Status},
+    ledger::{Bill, Entry, Payer},
     placement::Offer,
     samples,
 };
@@ -79,6 +80,7 @@ async fn paid(
     (job.version, attempt.version) = (job.version + 1, attempt.version + 1);
 
     attempt.created_at = Some(AT);
+    attempt.handle = Some(Handle { provider: "runpod".into(), region: String::new(), id: format!("pod{n}") });
     let commit =
         Commit { attempt: Some(AttemptWrite::Update(&attempt)), ..Commit::of(&job, job.status, &[]) };
     store.commit(commit).await.expect("committed");
@@ -91,7 +93,7 @@ async fn paid(
     attempt.cost = Some(attempt.cost_at(ended));
     let from = job.status;
     let events = job.end(Status::Cancelled, Some(&attempt), None, ended).expect("it may");
-    let entry = Entry::of(&job, &attempt, ended);
+    let entry = Entry::of(&job, &attempt, ended).ask_for_bill(later(seconds));
     let commit = || Commit {
         attempt: Some(AttemptWrite::Close(&attempt)),
         admission: Admission::Leave,
@@ -137,6 +139,53 @@ async fn spend_and_ledger_are_one_and_the_platforms_shards_add_up() {
     assert_eq!(store.running(Payer::Platform).await.expect("read"), []);
     let next_month = later(10 * 86_400);
     assert_eq!(store.spent(Payer::Platform, next_month).await.expect("read"), []);
+}
+
+#[tokio::test]
+async fn a_bill_is_written_once_wherever_its_attempt_was_paid() {
+    let table = Table::new().await;
+    let store = &table.store;
+    let (job, entry) = paid(store, owner(1), 1, Currency::Usd, 10, later(100)).await;
+    paid(store, owner(1), 2, Currency::Usd, 20, later(100)).await;
+    assert_eq!(store.unbilled(later(9), 10).await.expect("read"), []);
+    assert_eq!(store.unbilled(later(10), 10).await.expect("read"), from_ref(&entry));
+    assert_eq!(store.unbilled(later(20), 1).await.expect("read").len(), 1, "as many as were asked for");
+
+    let later_on = entry.not_billed(later(10));
+    let postponed = BillCommit { before: &entry, after: &later_on, rows: None };
+    store.commit_bill(postponed).await.expect("committed");
+    assert_eq!(store.unbilled(later(20), 10).await.expect("read").len(), 1, "the other one");
+
+    assert_eq!(entry.billed(Money::new(1, Currency::Cny)), None, "not the currency of its price");
+    let billed = later_on.billed(usd(entry.cost.micros - 4)).expect("a bill");
+    let mut job = store.job(job.id).await.expect("read").expect("the job");
+    let mut attempt = store.attempt(job.id, 1).await.expect("read").expect("the attempt");
+    job.correct_cost(entry.cost, billed.cost);
+    attempt.cost = Some(billed.cost);
+    let commit = |before| BillCommit { before, after: &billed, rows: Some((&job, &attempt)) };
+    let stale = store.commit_bill(commit(&entry)).await;
+    assert!(matches!(stale, Err(StoreError::Conflict)), "{stale:?}");
+    store.commit_bill(commit(&later_on)).await.expect("committed");
+    let again = store.commit_bill(commit(&later_on)).await;
+    assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
+
+    let spent = usd(30_000 - 4);
+    for payer in [Payer::Owner(owner(1)), Payer::Platform] {
+        assert_eq!(store.spent(payer, AT).await.expect("read"), [spent]);
+        let span = Span { from: AT, to: later(86_400) };
+        let ledger = store.ledger(payer, span, 10, None).await.expect("read").items;
+        assert_eq!(ledger.iter().filter(|entry| **entry == billed).count(), 1, "{ledger:?}");
+    }
+    let job = store.job(job.id).await.expect("read").expect("the job");
+    let attempt = store.attempt(job.id, 1).await.expect("read").expect("the attempt");
+    assert_eq!((job.cost, attempt.cost), (vec![billed.cost], Some(billed.cost)));
+    let week = later(8 * 86_400);
+    assert_eq!(entry.not_billed(week).bill, Bill::Unknown, "it is given up");
+    assert_eq!(
+        store.unbilled(week, 10).await.expect("read").len(),
+        1,
+        "what was billed is asked for no more"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::ports::{Clock, Instance, Launch, Observation, Phase, Provider, ProviderError};
+use app::ports::{Clock, Instance, Launch, Observation, Paid, Phase, Provider, ProviderError};
 use async_trait::async_trait;
 use domain::{
     AttemptId,
@@ -14,7 +14,7 @@ use futures::future::{join_all, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    NAME, assistant, boot,
+    NAME, assistant, bill, boot,
     client::Client,
     offers, refusal,
     settings::{Region, Settings},
@@ -239,6 +239,10 @@ impl Provider for Adapter {
             return Ok(Vec::new());
         }
         assistant::last_log(&self.client, &handle.region, &handle.id, lines).await
+    }
+
+    async fn billed(&self, paid: &Paid) -> Result<Option<Money>, ProviderError> {
+        bill::of(&self.client, paid).await
     }
 }
 

@@ -16,7 +16,8 @@ use url::Url;
 use super::{refusal, sign};
 use crate::ApiKey;
 
-const VERSION: &str = "2014-05-26";
+/// The cloud's books are one for all regions.
+const BOOKS: &str = "https://business.aliyuncs.com/";
 const CALL: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(5);
 /// A function is frozen between calls; a connection that died meanwhile would turn a create call into an unknown one.
@@ -25,6 +26,24 @@ const BODY_BYTES: usize = 8 << 20;
 
 /// A call's parameters.
 pub(super) type Query = [(&'static str, String)];
+
+/// A part of the cloud with an API of its own.
+#[derive(Debug, Clone, Copy)]
+enum Service<'a> {
+    /// ECS in a region.
+    Machines(&'a str),
+    /// What everything costs.
+    Books,
+}
+
+impl Service<'_> {
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Machines(_) => "2014-05-26",
+            Self::Books => "2017-12-14",
+        }
+    }
+}
 
 /// All regions of ECS under one key.
 pub(super) struct Client {
@@ -49,7 +68,25 @@ impl Client {
         action: &'static str,
         query: &Query,
     ) -> Result<T, ProviderError> {
-        let request = self.request(region, action, query)?;
+        self.ask(Service::Machines(region), action, query).await
+    }
+
+    /// Calls `action` of the account's books.
+    pub(super) async fn books<T: DeserializeOwned>(
+        &self,
+        action: &'static str,
+        query: &Query,
+    ) -> Result<T, ProviderError> {
+        self.ask(Service::Books, action, query).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        service: Service<'_>,
+        action: &'static str,
+        query: &Query,
+    ) -> Result<T, ProviderError> {
+        let request = self.request(service, action, query)?;
         let answer = request.send().await.map_err(|error| broken(&error))?;
         let (status, retry_after) = (answer.status().as_u16(), retry_after(&answer));
         let body = read(answer).await?;
@@ -67,11 +104,11 @@ impl Client {
 
     fn request(
         &self,
-        region: &str,
+        service: Service<'_>,
         action: &'static str,
         query: &Query,
     ) -> Result<reqwest::RequestBuilder, ProviderError> {
-        let mut url = self.url(region)?;
+        let mut url = self.url(service)?;
         url.set_query(Some(&sign::query(query)));
         let host = match (url.host_str().unwrap_or_default(), url.port()) {
             (host, Some(port)) => format!("{host}:{port}"),
@@ -84,7 +121,7 @@ impl Client {
             ("x-acs-content-sha256", sign::sha256(b"")),
             ("x-acs-date", self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             ("x-acs-signature-nonce", uuid::Uuid::new_v4().simple().to_string()),
-            ("x-acs-version", VERSION.to_owned()),
+            ("x-acs-version", service.version().to_owned()),
         ];
         // The path is always this one; what stands in for the cloud may be below another.
         let signed = sign::Request { method: "POST", path: "/", query, headers: &headers, body: b"" };
@@ -101,16 +138,20 @@ impl Client {
         Ok(request)
     }
 
-    fn url(&self, region: &str) -> Result<Url, ProviderError> {
+    fn url(&self, service: Service<'_>) -> Result<Url, ProviderError> {
         if let Some(base) = &self.base {
             return Ok(base.clone());
         }
+        let invalid = |error: url::ParseError| ProviderError::Invalid(error.to_string());
+        let region = match service {
+            Service::Books => return Url::parse(BOOKS).map_err(invalid),
+            Service::Machines(region) => region,
+        };
         // It becomes part of a host's name, and the key goes there.
         if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(ProviderError::Invalid(refusal::bounded(&format!("{region} is no region"))));
         }
-        Url::parse(&format!("https://ecs.{region}.aliyuncs.com/"))
-            .map_err(|error| ProviderError::Invalid(error.to_string()))
+        Url::parse(&format!("https://ecs.{region}.aliyuncs.com/")).map_err(invalid)
     }
 
     fn http(&self) -> Result<&reqwest::Client, ProviderError> {

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod assistant;
+mod bill;
 mod boot;
 mod client;
 mod offers;

@@ -244,15 +244,49 @@ pub(super) struct SpotPrice {
     pub(super) price: Box<RawValue>,
 }
 
+/// `DescribeInstanceBill`
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Bill {
+    pub(super) success: bool,
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) data: Option<BillPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BillPage {
+    #[serde(default)]
+    pub(super) items: Vec<BillItem>,
+    /// Empty or absent after the last page.
+    pub(super) next_token: Option<String>,
+}
+
+/// What an instance cost in a month.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BillItem {
+    #[serde(rename = "InstanceID")]
+    pub(super) instance_id: Option<String>,
+    /// What is due, taxes aside.
+    pub(super) pretax_amount: Box<RawValue>,
+    pub(super) currency: Option<String>,
+}
+
+/// The currency that the cloud names; yuan where it names none.
+pub(super) fn currency(code: Option<&str>) -> Option<Currency> {
+    match code {
+        None | Some("CNY") => Some(Currency::Cny),
+        Some("USD") => Some(Currency::Usd),
+        Some(_) => None,
+    }
+}
+
 /// A price from the digits that the cloud wrote; no float ever holds it. `None` for none, for zero and for what is no price
 /// in a currency that we know.
 pub(super) fn price(raw: &RawValue, currency: Option<&str>) -> Option<Money> {
-    let currency = match currency {
-        None | Some("CNY") => Currency::Cny,
-        Some("USD") => Currency::Usd,
-        Some(_) => return None,
-    };
-    Money::parse(raw.get().trim_matches('"'), currency).filter(|price| price.micros > 0)
+    Money::parse(raw.get().trim_matches('"'), self::currency(currency)?).filter(|price| price.micros > 0)
 }
 
 #[cfg(test)]

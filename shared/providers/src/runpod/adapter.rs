@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use app::ports::{Clock, Instance, Launch, Observation, Phase, Provider, ProviderError};
+use app::ports::{Clock, Instance, Launch, Observation, Paid, Phase, Provider, ProviderError};
 use async_trait::async_trait;
 use domain::{
     AttemptId,
@@ -11,7 +11,7 @@ use domain::{
     placement::{Offer, ProviderName, Stock},
 };
 use futures::future::try_join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::value::RawValue;
 
@@ -22,6 +22,7 @@ use super::{
     refusal::{self, Deed},
     wire::{self, dollars},
 };
+use crate::amount;
 
 /// In front of the attempt in a pod's name.
 const PREFIX: &str = "gpu-";
@@ -262,6 +263,19 @@ impl Provider for Adapter {
         let mut url = self.client.url(&["v2", "pods", &handle.id, "logs"]);
         url.query_pairs_mut().append_pair("source", "container").append_pair("tail", &lines.to_string());
         log::backfill(self.client.stream(url).await?, lines).await
+    }
+
+    async fn billed(&self, paid: &Paid) -> Result<Option<Money>, ProviderError> {
+        let mut url = self.client.url(&["v2", "billing", "pods"]);
+        // Few records, and so few amounts that were rounded.
+        url.query_pairs_mut()
+            .append_pair("bucketSize", "year")
+            .append_pair("startTime", &format!("{:.0}", paid.from))
+            .append_pair("endTime", &format!("{:.0}", paid.until + SignedDuration::from_secs(1)))
+            .append_pair("podId", &paid.handle.id);
+        let billing: wire::Billing = self.client.rest(Deed::Read, Method::GET, url, None::<&()>).await?;
+        let of_pod = billing.records.iter().filter(|record| record.pod_id == paid.handle.id);
+        Ok(amount::sum(of_pod.map(|record| amount::read(record.total_amount.get(), Currency::Usd))))
     }
 }
 

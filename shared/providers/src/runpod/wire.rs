@@ -83,6 +83,21 @@ pub(super) struct DataCenter {
     pub(super) availability: Option<String>,
 }
 
+/// `GET /v2/billing/pods`.
+#[derive(Deserialize)]
+pub(super) struct Billing {
+    pub(super) records: Vec<BillingRecord>,
+}
+
+/// What a pod cost in one span of time.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BillingRecord {
+    pub(super) pod_id: String,
+    /// Dollars.
+    pub(super) total_amount: Box<RawValue>,
+}
+
 /// The body of an error of REST v2, or of something on the way to it.
 #[derive(Deserialize)]
 pub(super) struct Problem {

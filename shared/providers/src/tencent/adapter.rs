@@ -6,11 +6,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use app::ports::{Clock, Instance, Launch, Observation, Phase, Provider, ProviderError};
+use app::ports::{Clock, Instance, Launch, Observation, Paid, Phase, Provider, ProviderError};
 use async_trait::async_trait;
 use domain::{
     AttemptId,
     job::Handle,
+    money::Money,
     placement::{Offer, ProviderName, Stock},
 };
 use serde_json::json;
@@ -18,7 +19,7 @@ use serde_json::json;
 use super::{
     NAME, Settings,
     api::{Api, Service},
-    catalogue,
+    bill, catalogue,
     cluster::Cluster,
     kubeconfig, manifest, pod, wire,
 };
@@ -447,5 +448,9 @@ impl Provider for Adapter {
         let place = self.place(handle);
         let cluster = self.cluster(&place.cluster).await?;
         self.heard(&place.cluster, Self::log(&cluster, &place, lines).await)
+    }
+
+    async fn billed(&self, paid: &Paid) -> Result<Option<Money>, ProviderError> {
+        bill::of(&self.api, paid).await
     }
 }

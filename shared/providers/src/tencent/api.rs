@@ -26,6 +26,8 @@ pub(super) enum Service {
     Tke,
     /// Machines, and what they cost.
     Cvm,
+    /// The account's books.
+    Billing,
 }
 
 impl Service {
@@ -33,6 +35,7 @@ impl Service {
         match self {
             Self::Tke => "tke",
             Self::Cvm => "cvm",
+            Self::Billing => "billing",
         }
     }
 
@@ -40,6 +43,7 @@ impl Service {
         match self {
             Self::Tke => "2018-05-25",
             Self::Cvm => "2017-03-12",
+            Self::Billing => "2018-07-09",
         }
     }
 }

@@ -65,6 +65,8 @@ pub(super) fn job(launch: &Launch, zone: &str, now: Timestamp) -> Option<Value> 
     let mut annotations = json!({
         "eks.tke.cloud.tencent.com/gpu-type": catalogue::gpu_type(&offer.instance_type)?,
         "eks.tke.cloud.tencent.com/gpu-count": offer.gpu_count.to_string(),
+        // The pod's bill has this tag: the account's books know nothing of jobs.
+        "eks.tke.cloud.tencent.com/resource-tag": json!({(ATTEMPT): launch.attempt.to_string()}).to_string(),
     });
     let mut limits = json!({"nvidia.com/gpu": offer.gpu_count.to_string()});
     if let Some(cpus) = offer.cpus {

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod api;
+mod bill;
 mod catalogue;
 mod cluster;
 mod kubeconfig;

@@ -108,6 +108,30 @@ impl Price {
     }
 }
 
+/// `DescribeBillResourceSummary`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ResourceBills {
+    pub(super) resource_summary_set: Vec<ResourceBill>,
+}
+
+/// What a resource cost in a month.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ResourceBill {
+    /// Yuan, with what is taken off taken off.
+    pub(super) real_total_cost: Box<RawValue>,
+    #[serde(default)]
+    pub(super) tags: Vec<BillTag>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct BillTag {
+    pub(super) tag_key: Option<String>,
+    pub(super) tag_value: Option<String>,
+}
+
 /// What Kubernetes says when it does not do what was asked.
 #[derive(Deserialize)]
 pub(super) struct Status {

@@ -200,6 +200,12 @@ impl Cloud for Ecs {
     async fn live(&self) -> u64 {
         self.instances().await["live"].as_u64().unwrap()
     }
+
+    async fn spent(&self) -> i64 {
+        let url = format!("{}/_sim/bill", self.simulation.url);
+        let bill: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+        bill["spent_micros"].as_i64().unwrap()
+    }
 }
 
 contract::contract! { Ecs }

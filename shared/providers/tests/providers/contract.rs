@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use app::ports::{Instance, Observation, Phase, Provider, ProviderError};
+use app::ports::{Instance, Observation, Paid, Phase, Provider, ProviderError};
 use async_trait::async_trait;
 use domain::{
     job::Handle,
@@ -11,7 +11,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 
-use crate::values::{attempt, launch};
+use crate::values::{attempt, launch, now};
 
 /// A call of the interface, as a fault is aimed at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(crate) trait Cloud: Sized + Send + Sync {
     async fn lose(&self, instance: &Handle);
     /// How many instances there really are.
     async fn live(&self) -> u64;
+    /// What it billed for all instances together, in millionths.
+    async fn spent(&self) -> i64;
 }
 
 /// The tests of one cloud: every case, so that no cloud leaves one out.
@@ -112,6 +114,7 @@ macro_rules! contract {
             a_wrong_key_is_told
             nonsense_is_never_a_success
             the_log_is_what_the_container_wrote
+            the_bill_is_the_clouds_own
         }
     };
     ($cloud:ty: $($case:ident)*) => {
@@ -381,4 +384,34 @@ pub(crate) async fn the_log_is_what_the_container_wrote(cloud: &impl Cloud) {
     assert_eq!(last, ["line 18", "line 19", "line 20"]);
     let unknown = provider.last_log(&cloud.handle("neverwas"), 3).await;
     assert!(matches!(unknown, Err(ProviderError::NotFound(_))), "{unknown:?}");
+}
+
+pub(crate) async fn the_bill_is_the_clouds_own(cloud: &impl Cloud) {
+    let provider = cloud.provider();
+    let mut sum = 0;
+    for (number, spot) in [(1, false), (2, true)] {
+        let offer = offer(cloud, spot).await;
+        let from = now();
+        let made = provider.launch(&launch(number, offer.clone())).await.unwrap();
+        until(cloud, &made.handle, &Phase::Running).await;
+        while cloud.spent().await == sum {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        provider.terminate(&made.handle).await.unwrap();
+        until(cloud, &made.handle, &Phase::Gone).await;
+        let paid = Paid { attempt: attempt(number), handle: made.handle, from, until: now() };
+        let billed = loop {
+            match provider.billed(&paid).await.unwrap() {
+                Some(billed) => break billed,
+                // It ends a moment after the cloud has said so.
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert_eq!(billed.currency, offer.price_per_hour.currency);
+        sum += billed.micros;
+        let nobodys = Paid { attempt: attempt(99), handle: cloud.handle("nobody"), ..paid };
+        assert_eq!(provider.billed(&nobodys).await.unwrap(), None);
+    }
+    assert!(sum > 0);
+    assert_eq!(sum, cloud.spent().await);
 }

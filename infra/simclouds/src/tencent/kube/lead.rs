@@ -188,6 +188,7 @@ fn make_pod(account: &mut Account, uid: &str, disks: &Path) -> Option<String> {
             job_uid: uid.to_owned(),
             gpus,
             spot: place::spot(&pod),
+            tags: place::tags(&pod),
             boot: boot.unwrap_or(if fails { Boot::Fails } else { Boot::Works }),
             created_at: clock::now(),
             place: None,

@@ -3,12 +3,14 @@
 use super::job;
 use crate::tencent::catalogue::{self, KINDS};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(crate) const GPU_TYPE: &str = "eks.tke.cloud.tencent.com/gpu-type";
 pub(crate) const GPU_COUNT: &str = "eks.tke.cloud.tencent.com/gpu-count";
 const CPUS: &str = "eks.tke.cloud.tencent.com/cpu";
 const MEMORY: &str = "eks.tke.cloud.tencent.com/mem";
 pub(crate) const SPOT: &str = "eks.tke.cloud.tencent.com/spot-pod";
+const TAGS: &str = "eks.tke.cloud.tencent.com/resource-tag";
 const ZONES: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 const KIND: &str = "node.kubernetes.io/instance-type";
 const SUPER_NODE: &str = "eklet";
@@ -18,6 +20,12 @@ const SUPER_NODE: &str = "eklet";
 pub(crate) struct Need {
     pub(crate) kinds: Vec<&'static str>,
     pub(crate) zones: Vec<&'static str>,
+}
+
+/// What the bill of the pod is tagged with.
+pub(crate) fn tags(pod: &Value) -> BTreeMap<String, String> {
+    let said = pod["metadata"]["annotations"][TAGS].as_str();
+    said.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 pub(crate) fn spot(pod: &Value) -> bool {

@@ -119,6 +119,7 @@ async fn create() {
     theirs["spec"]["ttlSecondsAfterFinished"] = json!(86_400);
     theirs["spec"]["template"]["metadata"] = json!({"labels": labels, "annotations": {
         "eks.tke.cloud.tencent.com/gpu-type": "T4", "eks.tke.cloud.tencent.com/gpu-count": "1",
+        "eks.tke.cloud.tencent.com/resource-tag": r#"{"gpu-attempt":"att_00000000000000000000000000000001"}"#,
         "eks.tke.cloud.tencent.com/cpu": "4", "eks.tke.cloud.tencent.com/mem": "16Gi"}});
     let pod = &mut theirs["spec"]["template"]["spec"];
     let container = pod["containers"][0].as_object_mut().unwrap();
