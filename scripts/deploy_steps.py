@@ -89,6 +89,12 @@ class ParameterStore:
         self.client, self.prefix = boto3.client("ssm"), prefix
         self.key = {"KeyId": key} if key else {}
 
+    def is_under_key(self, name):
+        """Whether it is encrypted with the key that is named, if one is."""
+        named = {"Key": "Name", "Values": [f"{self.prefix}/{name}"]}
+        found = self.client.describe_parameters(ParameterFilters=[named])["Parameters"]
+        return not self.key or (bool(found) and found[0].get("KeyId") == self.key["KeyId"])
+
     def read(self, name):
         found = self.client.get_parameters(Names=[f"{self.prefix}/{name}"], WithDecryption=True)["Parameters"]
         return found[0]["Value"] if found else None
@@ -107,6 +113,11 @@ class SecretsManager:
         self.client, self.prefix = boto3.client("secretsmanager"), prefix.strip("/")
         self.key = {"KmsKeyId": key} if key else {}
 
+    def is_under_key(self, name):
+        """Whether it is encrypted with the key that is named, if one is."""
+        found = self.client.describe_secret(SecretId=f"{self.prefix}/{name}")
+        return not self.key or found.get("KmsKeyId") == self.key["KmsKeyId"]
+
     def read(self, name):
         try:
             return self.client.get_secret_value(SecretId=f"{self.prefix}/{name}")["SecretString"]
@@ -118,24 +129,33 @@ class SecretsManager:
         try:
             self.client.create_secret(Name=name, SecretString=value, **self.key)
         except self.client.exceptions.ResourceExistsException:
-            self.client.put_secret_value(SecretId=name, SecretString=value)
+            # With a key it is encrypted anew
+            self.client.update_secret(SecretId=name, SecretString=value, **self.key)
 
 
 def keys(stage, given):
-    """Makes the keys that are missing, never another for one that is there, and stores the accounts of the environment."""
+    """Makes the keys that are missing, never another for one that is there, and stores the accounts of the environment.
+    What is there and not under the key that KmsKeyArn names is encrypted anew with it: the same value."""
     merged = parameters(stage, given)
     store = SecretsManager if merged.get("SecretStore") == "secrets-manager" else ParameterStore
     store = store(merged["ParameterPrefix"], merged.get("KmsKeyArn"))
     for name in KEYS:
-        if store.read(name) is None:
+        kept = store.read(name)
+        if kept is None:
             store.write(name, generated(name))
             print(f"made {merged['ParameterPrefix']}/{name}")
+        elif not store.is_under_key(name):
+            store.write(name, kept)
+            print(f"encrypted {merged['ParameterPrefix']}/{name} anew")
     for provider in ACCOUNTS:
-        value = account(provider)
-        if value is not None and store.read(f"providers/{provider}") != value:
+        value, kept = account(provider), store.read(f"providers/{provider}")
+        if value is not None and kept != value:
             store.write(f"providers/{provider}", value)
             print(f"stored {merged['ParameterPrefix']}/providers/{provider}")
-        elif value is None and store.read(f"providers/{provider}") is None:
+        elif kept is not None and not store.is_under_key(f"providers/{provider}"):
+            store.write(f"providers/{provider}", kept)
+            print(f"encrypted {merged['ParameterPrefix']}/providers/{provider} anew")
+        elif value is None and kept is None:
             print(f"no account at {provider}: its offers will be missing")
 
 
