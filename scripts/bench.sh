@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what the project promises, on the release build, and prints a row each: figure, bar, measured, ok or MISS.
 # A MISS is a finding, not a failure: the exit status is 0 if everything could be measured.
-#   --only WORD   only the figures whose group is WORD: function, job, bill, states, live, rank, rest
+#   --only WORD   only the figures whose group is WORD: function, job, bill, states, live, rank, run, rest
 #   --no-build    with what is built already
 # ASL_CASES names the folder with the recorded Step Functions cases (run.py, cases.json, profile.txt); without it they
 # are looked for in ../shared/asl.
@@ -24,6 +24,6 @@ if [ "$build" ]; then
   for function in functions/*/; do packages="$packages $(basename "$function")"; done
   # shellcheck disable=SC2046,SC2086 # one word per package
   cargo build --release $(printf -- '--package %s ' $packages) --bins >&2
-  cargo build --release --package domain --example rank >&2
+  cargo build --release --package domain --features workflow --example rank --example validate >&2
 fi
 exec target/venv/bin/python scripts/bench/main.py "$only"

@@ -16,6 +16,7 @@ import urllib.parse
 
 import websockets
 
+import runs
 from stack import Stack, job
 
 ROWS = []
@@ -236,7 +237,7 @@ def rest():
         row("local stack at rest, functions scaled to zero", "<= 80 MiB", f"{mib:.0f} MiB", mib <= 80)
 
 
-GROUPS = {"function": functions, "job": jobs, "bill": bill, "states": states, "live": live, "rank": rank, "rest": rest}
+GROUPS = {"function": functions, "job": jobs, "bill": bill, "states": states, "live": live, "rank": rank, "run": lambda: runs.measure(row, percentile), "rest": rest}
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""

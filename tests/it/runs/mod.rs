@@ -1,6 +1,8 @@
 //! Runs of workflows, from their start to the end of the last node.
 
 mod control;
+mod crash;
+mod large;
 mod shapes;
 
 use std::collections::BTreeMap;

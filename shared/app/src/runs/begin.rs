@@ -67,8 +67,8 @@ impl Runs {
         let planned = course.planned.clone();
         let plan = planned.plan();
         let step = plan.step(number).ok_or(StepError::Collision)?;
-        self.see(course, plan.uses(number).nodes).await?;
-        match step.may_start(&course.scope(None, None)) {
+        self.see(course, planned.uses(number).nodes.iter().copied()).await?;
+        match step.may_start(&course.scope(number, None, None)) {
             Err(error) => return Ok(failed(&[error])),
             Ok(false) => {
                 return Ok(Begin::Ended(Ending::of(NodeStatus::Skipped, "its `when` gave false".to_owned())));
@@ -77,8 +77,8 @@ impl Runs {
         }
         match step.kind {
             Kind::Condition(source) => {
-                let answer = Expression::compile(source)
-                    .and_then(|expression| expression.holds(&course.scope(None, None)));
+                let answer = Expression::compiled(source)
+                    .and_then(|expression| expression.holds(&course.scope(number, None, None)));
                 Ok(Begin::Ended(match answer {
                     Err(error) => Ending::of(NodeStatus::Failed, format!("{}.condition: {error}", step.path)),
                     Ok(false) => Ending::of(NodeStatus::Skipped, "its condition gave false".to_owned()),
@@ -86,7 +86,8 @@ impl Runs {
                 }))
             }
             Kind::Map(map) => {
-                let items = match map.items(&course.scope(None, None), &format!("{}.map", step.path)) {
+                let items = match map.items(&course.scope(number, None, None), &format!("{}.map", step.path))
+                {
                     Ok(items) => items,
                     Err(errors) => return Ok(failed(&errors)),
                 };
@@ -112,10 +113,10 @@ impl Runs {
         item: Option<&Value>,
     ) -> Result<Begin, StepError> {
         let planned = course.planned.clone();
-        self.see(course, planned.plan().uses(key.0).nodes).await?;
+        self.see(course, planned.uses(key.0).nodes.iter().copied()).await?;
         let item = key.1.zip(item);
         let (node, path) = course.node(key)?;
-        let scope = course.scope(item, None);
+        let scope = course.scope(key.0, item, None);
         match node.kind() {
             Some(Kind::Webhook(webhook)) => {
                 Ok(match draft(webhook, node.retry, &scope, &format!("{path}.webhook")) {
@@ -178,14 +179,14 @@ impl Runs {
         let mut item = None;
         if has_outputs {
             let planned = course.planned.clone();
-            self.see(course, planned.plan().uses(key.0).nodes).await?;
+            self.see(course, planned.uses(key.0).nodes.iter().copied()).await?;
             if let Some(index) = key.1 {
                 item = self.runs.items(course.run.id, key.0, index..index + 1).await?.pop();
             }
         }
         let made = {
             let (node, path) = course.node(key)?;
-            node.output(&course.scope(key.1.zip(item.as_ref()), Some(&given)), &path)
+            node.output(&course.scope(key.0, key.1.zip(item.as_ref()), Some(&given)), &path)
         };
         match made {
             Ok(output) => self.kept(course, key, Ending::success(output)).await,

@@ -134,19 +134,22 @@ impl Course {
         })
     }
 
-    /// The values that texts may use, of the nodes that are known.
+    /// The values that the texts of a step may use; the nodes that it reads have to be known.
     pub(super) fn scope<'a>(
         &'a self,
+        number: u32,
         item: Option<(u32, &'a Value)>,
         output: Option<&'a Value>,
     ) -> Scope<'a> {
         let plan = self.planned.plan();
-        let nodes: BTreeMap<&str, Seen<'_>> = self
-            .seen
+        let read = self.planned.uses(number);
+        let nodes: BTreeMap<&str, Seen<'_>> = read
+            .nodes
             .iter()
-            .filter_map(|(number, sight)| {
+            .filter_map(|number| {
+                let sight = self.seen.get(number)?;
                 let seen = Seen { status: sight.status.as_str(), output: &sight.output };
-                plan.step(*number).map(|step| (step.id.as_str(), seen))
+                Some((plan.step(*number)?.id.as_str(), seen))
             })
             .collect();
         Scope { params: &self.params, nodes, run: &self.facts, item, output }
@@ -155,7 +158,10 @@ impl Course {
     /// What a node read, as far as it decides its result.
     pub(super) fn inputs(&self, number: u32, item: Option<(u32, &Value)>) -> Value {
         let plan = self.planned.plan();
-        let uses = if item.is_some() { plan.item_uses(number) } else { plan.uses(number) };
+        let uses = match item {
+            Some(_) => Arc::new(plan.item_uses(number)),
+            None => self.planned.uses(number),
+        };
         let params: BTreeMap<&str, &Value> = self
             .params
             .iter()

@@ -122,8 +122,8 @@ impl Runs {
             for (position, edge) in (0..).zip(&follower.before).filter(|(_, edge)| edge.step == step) {
                 let holds = match (&edge.condition, ended) {
                     (Some(_), Status::Succeeded) => {
-                        self.see(course, plan.uses(number).nodes).await?;
-                        edge.holds(&course.scope(None, None)).ok()
+                        self.see(course, planned.uses(number).nodes.iter().copied()).await?;
+                        edge.holds(&course.scope(number, None, None)).ok()
                     }
                     _ => Some(true),
                 };
@@ -152,10 +152,10 @@ impl Runs {
         if step.before.iter().all(|edge| edge.condition.is_none()) {
             return Ok(None);
         }
-        self.see(course, plan.uses(number).nodes).await?;
+        self.see(course, planned.uses(number).nodes.iter().copied()).await?;
         self.see(course, step.before.iter().map(|edge| edge.step)).await?;
         for edge in step.before.iter().filter(|edge| course.has_succeeded(edge.step)) {
-            if let Err(error) = edge.holds(&course.scope(None, None)) {
+            if let Err(error) = edge.holds(&course.scope(number, None, None)) {
                 return Ok(Some(error.to_string()));
             }
         }

@@ -1,6 +1,9 @@
 //! Maps: one node for each item of a list, so many at a time.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    ops::Range,
+};
 
 use domain::workflow::{Kind, MapProgress, NodeState, NodeStatus, Window};
 use serde_json::Value;
@@ -40,11 +43,30 @@ impl Runs {
             let target = window.target(progress.ended());
             began = self.runs.raise_started(course.run.id, step, target).await?;
             work.items.extend((began..target).map(|item| (step, Some(item))));
+            if progress.started < target && began >= target {
+                // Somebody was quicker; or this very call was, and its first answer was lost.
+                let latest = target.saturating_sub(window.max_parallel.min(CHUNK))..target;
+                work.items.extend(self.missing_items(course, step, latest).await?);
+            }
         }
         if course.again && course.looked_through.insert(step) {
             self.look_for_items(course, work, step, began).await?;
         }
         Ok(())
+    }
+
+    /// Those of the items that have no row: nobody has begun them yet.
+    async fn missing_items(
+        &self,
+        course: &Course,
+        step: u32,
+        among: Range<u32>,
+    ) -> Result<Vec<NodeKey>, StepError> {
+        let mut keys: Vec<NodeKey> = among.map(|item| (step, Some(item))).collect();
+        let rows = self.runs.nodes(course.run.id, &keys).await?;
+        let there: HashSet<Option<u32>> = rows.iter().map(|row| row.item).collect();
+        keys.retain(|(_, item)| !there.contains(item));
+        Ok(keys)
     }
 
     /// Looks for items that were to begin and did not, and for those whose jobs may not have been made.

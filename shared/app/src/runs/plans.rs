@@ -1,6 +1,7 @@
 //! Definitions with their plans, read once per process: a version never changes.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -8,7 +9,7 @@ use std::{
 use domain::{
     WorkflowId,
     job::FieldError,
-    workflow::{Plan, Workflow},
+    workflow::{Plan, Uses, Workflow},
 };
 
 use crate::{machine::StepError, ports::WorkflowStore};
@@ -18,12 +19,18 @@ const KEPT: usize = 4;
 
 self_cell::self_cell!(
     /// A definition and the plan that borrows it.
-    pub(super) struct Planned {
+    struct Bound {
         owner: Workflow,
         #[covariant]
         dependent: Plan,
     }
 );
+
+/// A definition with its plan, and what was found out of it.
+pub(super) struct Planned {
+    bound: Bound,
+    uses: Mutex<HashMap<u32, Arc<Uses>>>,
+}
 
 /// Which definition it is.
 type Version = (WorkflowId, u32);
@@ -48,11 +55,17 @@ pub(super) struct Unusable(WorkflowId, u32, String);
 
 impl Planned {
     pub(super) fn workflow(&self) -> &Workflow {
-        self.borrow_owner()
+        self.bound.borrow_owner()
     }
 
     pub(super) fn plan(&self) -> &Plan<'_> {
-        self.borrow_dependent()
+        self.bound.borrow_dependent()
+    }
+
+    /// What a step reads.
+    pub(super) fn uses(&self, step: u32) -> Arc<Uses> {
+        let mut known = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(step).or_insert_with(|| Arc::new(self.plan().uses(step))).clone()
     }
 }
 
@@ -70,10 +83,10 @@ impl Plans {
         let unusable = |why: String| StepError::Unavailable(Box::new(Unusable(version.0, version.1, why)));
         let workflow: Workflow =
             serde_json::from_str(&text.json).map_err(|error| unusable(error.to_string()))?;
-        let planned = Planned::try_new(workflow, Workflow::plan).map_err(|errors: Vec<FieldError>| {
+        let bound = Bound::try_new(workflow, Workflow::plan).map_err(|errors: Vec<FieldError>| {
             unusable(errors.first().map_or_else(String::new, ToString::to_string))
         })?;
-        let planned = Arc::new(planned);
+        let planned = Arc::new(Planned { bound, uses: Mutex::default() });
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(0, (version, planned.clone()));
         kept.truncate(KEPT);

@@ -14,7 +14,7 @@ use super::{
 use crate::job::FieldError;
 
 fn holds(text: &Text<'_>, scope: &Scope<'_>) -> Result<bool, FieldError> {
-    Expression::compile(text.source)
+    Expression::compiled(text.source)
         .and_then(|expression| expression.holds(scope))
         .map_err(|error| FieldError::new(&*text.path, error.to_string()))
 }
@@ -53,7 +53,7 @@ impl FanOut {
         let path = join(path, "over");
         let wrong = |message: String| vec![FieldError::new(&*path, message)];
         let items = match &self.over {
-            Value::String(source) if !is_template(source) => Expression::compile(source)
+            Value::String(source) if !is_template(source) => Expression::compiled(source)
                 .and_then(|expression| expression.list(scope))
                 .map_err(|error| wrong(error.to_string()))?,
             over => match render(over, scope, &path)? {
@@ -81,7 +81,7 @@ impl Node {
         let mut errors = Errors::default();
         let mut made = Map::new();
         for (name, source) in &self.outputs {
-            match Expression::compile(source).and_then(|expression| expression.evaluate(scope)) {
+            match Expression::compiled(source).and_then(|expression| expression.evaluate(scope)) {
                 Ok(value) => {
                     made.insert(name.clone(), value);
                 }

@@ -1,14 +1,11 @@
 //! Every template and expression of a step, and what they read.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    rc::Rc,
-};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{
-    cel::{Error, Expression},
+    cel::Expression,
     definition::{Kind, Node, Webhook},
     errors::join,
     plan::{Plan, Step, Text},
@@ -34,18 +31,6 @@ pub(super) struct Allowed {
     pub(super) itself: bool,
 }
 
-/// Compiled expressions by their text: large definitions repeat themselves.
-#[derive(Debug, Default)]
-pub(super) struct Compiled<'w> {
-    known: HashMap<&'w str, Result<Rc<Expression>, Error>>,
-}
-
-impl<'w> Compiled<'w> {
-    fn get(&mut self, source: &'w str) -> Result<Rc<Expression>, Error> {
-        self.known.entry(source).or_insert_with(|| Expression::compile(source).map(Rc::new)).clone()
-    }
-}
-
 /// What a walk over a step finds.
 pub(super) enum Found<'a> {
     /// A path that a text reads.
@@ -55,15 +40,10 @@ pub(super) enum Found<'a> {
 }
 
 /// Calls `found` for everything that the texts of a step read.
-pub(super) fn walk<'w>(
-    plan: &Plan<'w>,
-    number: u32,
-    compiled: &mut Compiled<'w>,
-    found: &mut dyn FnMut(&str, Found<'_>),
-) {
+pub(super) fn walk(plan: &Plan<'_>, number: u32, found: &mut dyn FnMut(&str, Found<'_>)) {
     let Some(step) = plan.step(number) else { return };
     let plain = Allowed { item: false, output: false, step: number, itself: false };
-    let mut walker = Walker { compiled, found };
+    let mut walker = Walker { found };
     for when in &step.when {
         walker.expression(when, plain);
     }
@@ -99,14 +79,13 @@ pub(super) fn walk<'w>(
     walker.outputs(step.node, &step.path, Allowed { output: true, ..plain });
 }
 
-struct Walker<'c, 'w> {
-    compiled: &'c mut Compiled<'w>,
+struct Walker<'c> {
     found: &'c mut dyn FnMut(&str, Found<'_>),
 }
 
-impl<'w> Walker<'_, 'w> {
-    fn expression(&mut self, text: &Text<'w>, allowed: Allowed) {
-        match self.compiled.get(text.source) {
+impl Walker<'_> {
+    fn expression(&mut self, text: &Text<'_>, allowed: Allowed) {
+        match Expression::compiled(text.source) {
             Ok(expression) => {
                 for path in expression.paths() {
                     (self.found)(&text.path, Found::Reads(path, allowed));
@@ -154,7 +133,7 @@ impl<'w> Walker<'_, 'w> {
         }
     }
 
-    fn outputs(&mut self, node: &'w Node, path: &str, allowed: Allowed) {
+    fn outputs(&mut self, node: &Node, path: &str, allowed: Allowed) {
         for (name, source) in &node.outputs {
             self.expression(&Text { source, path: format!("{path}.outputs.{name}") }, allowed);
         }
@@ -182,7 +161,7 @@ impl Plan<'_> {
     fn reads(&self, number: u32, counts: impl Fn(Allowed) -> bool) -> Uses {
         let mut params = Some(BTreeSet::new());
         let mut nodes = BTreeSet::new();
-        walk(self, number, &mut Compiled::default(), &mut |_, found| {
+        walk(self, number, &mut |_, found| {
             let Found::Reads(path, allowed) = found else { return };
             if !counts(allowed) {
                 return;

@@ -10,7 +10,7 @@ use super::{
     plan::{self, Ancestors, Plan, Step},
     scope::{Path, ROOTS, Segment},
     template::{has_template, is_template},
-    uses::{Allowed, Compiled, Found, walk},
+    uses::{Allowed, Found, walk},
 };
 use crate::job::{FieldError, paragraph, text};
 
@@ -35,10 +35,9 @@ impl Workflow {
             is_ordered: has_edges && plan.order().len() == plan.steps().len(),
             errors,
         };
-        let mut compiled = Compiled::default();
         for (number, step) in (0..).zip(plan.steps()) {
             checker.step(step);
-            walk(&plan, number, &mut compiled, &mut |path, found| checker.found(path, found));
+            walk(&plan, number, &mut |path, found| checker.found(path, found));
         }
         let errors = checker.errors;
         errors.done(plan)

@@ -9,6 +9,7 @@ mod functions;
 mod references;
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{Arc, LazyLock},
 };
@@ -52,6 +53,13 @@ pub enum Error {
     Type { got: &'static str, want: &'static str },
 }
 
+/// How many compiled expressions a thread keeps.
+const KEPT: usize = 1_024;
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<String, Result<Arc<Expression>, Error>>> = RefCell::default();
+}
+
 /// A compiled expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
@@ -60,6 +68,21 @@ pub struct Expression {
 }
 
 impl Expression {
+    /// As [`Self::compile`], once for each text: runs and large definitions repeat themselves, and the parser is slow.
+    pub fn compiled(source: &str) -> Result<Arc<Self>, Error> {
+        COMPILED.with_borrow_mut(|known| {
+            if let Some(compiled) = known.get(source) {
+                return compiled.clone();
+            }
+            if known.len() == KEPT {
+                known.clear();
+            }
+            let compiled = Self::compile(source).map(Arc::new);
+            known.insert(source.to_owned(), compiled.clone());
+            compiled
+        })
+    }
+
     /// Compiles an expression.
     ///
     /// # Errors
