@@ -163,6 +163,7 @@ test('a connection that is cut is resumed, with every line and every event once'
   await page.waitForFunction(() => document.querySelector('[data-test=log]')?.textContent.includes('line 16'))
   assert.equal(await lines(), Array.from({ length: 16 }, (_, index) => `line ${index + 1}`).join('\n'))
   await page.click('#tab-timeline')
+  await page.waitForSelector('[data-test=timeline] li')
   const events = await page.locator('[data-test=timeline] strong').allTextContents()
   assert.deepEqual(events, ['Submitted', 'Provisioning', 'Instance created', 'Running', 'Attempt ended', 'Ended'])
 })

@@ -32,6 +32,8 @@ export function useLogSource(jobId: () => string, attempt: () => number | null, 
   async function read(): Promise<void> {
     const mine = generation
     const number = attempt()
+    // Of a log that is whole nothing more comes, and its last part would come again
+    if (complete.value) return
     if (number === null || number === 0) {
       loading.value = false
       return
