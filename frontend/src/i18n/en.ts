@@ -414,6 +414,7 @@ const en = {
     monthly: 'Per month',
     quota: 'Quota',
     quotaText: 'jobs {jobs} of {maxJobs}, GPUs {gpus} of {maxGpus}, waiting {waiting}',
+    of: { own: 'Your budget:', platform: "The platform's budget:" },
     alert: { warning: 'The budget nears its end.', exceeded: 'The budget is used up: nothing new starts.' },
     alertText: '{month}: {used} of {budget} used.',
   },

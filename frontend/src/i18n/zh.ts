@@ -409,6 +409,7 @@ const zh: Messages = {
     monthly: '每月',
     quota: '配额',
     quotaText: '任务 {jobs}/{maxJobs}，GPU {gpus}/{maxGpus}，等待 {waiting}',
+    of: { own: '您的预算：', platform: '平台预算：' },
     alert: { warning: '预算即将用完。', exceeded: '预算已用完：新任务不再启动。' },
     alertText: '{month}：已用 {used}，预算 {budget}。',
   },

@@ -7,6 +7,7 @@ export interface components {
         /**
          * @description A monthly budget came near its end.
          * @example {
+         *       "scope": "own",
          *       "month": "2026-11",
          *       "level": "warning",
          *       "at": "2026-11-24T13:00:00Z",
@@ -21,6 +22,7 @@ export interface components {
          *     }
          */
         BudgetAlert: {
+            scope: components["schemas"]["BudgetScope"];
             /** @example 2026-11 */
             month: string;
             level: components["schemas"]["BudgetLevel"];
@@ -35,6 +37,11 @@ export interface components {
          * @enum {string}
          */
         BudgetLevel: "warning" | "exceeded";
+        /**
+         * @description Whose budget: one's own, or the platform's, of which administrators hear.
+         * @enum {string}
+         */
+        BudgetScope: "own" | "platform";
         /** @description Where the output of a node came from that did not run. */
         CachedFrom: {
             /** @example run_018f5e6c8a7b7c3d9e0f1a2b3c4d5e6f */

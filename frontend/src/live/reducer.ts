@@ -101,9 +101,9 @@ function hear(draft: Draft, message: Message): void {
   }
 }
 
-function alert(draft: Draft, { month, level, at, used, budget }: BudgetAlert): void {
-  if (draft.alerts.some((known) => known.month === month && known.level === level)) return
-  draft.alerts = [...draft.alerts, { month, level, at, used, budget }]
+function alert(draft: Draft, { scope, month, level, at, used, budget }: BudgetAlert): void {
+  if (draft.alerts.some((known) => known.scope === scope && known.month === month && known.level === level)) return
+  draft.alerts = [...draft.alerts, { scope, month, level, at, used, budget }]
 }
 
 /** The server is at `seq`: what we have not heard up to there was lost. */

@@ -118,14 +118,19 @@ test('progress of an earlier attempt is not shown', () => {
 })
 
 describe('budget alerts', () => {
-  const alert = (level: 'warning' | 'exceeded', at: string): Input => ({
+  const alert = (level: 'warning' | 'exceeded', at: string, scope: 'own' | 'platform' = 'own'): Input => ({
     type: 'message',
-    message: { type: 'budget', month: '2026-01', level, at, used: { amount: '9.000000', currency: 'USD' }, budget: { amount: '10.000000', currency: 'USD' } },
+    message: { type: 'budget', scope, month: '2026-01', level, at, used: { amount: '9.000000', currency: 'USD' }, budget: { amount: '10.000000', currency: 'USD' } },
   })
 
   test('of a month and a level are kept once, in the order in which they came', () => {
     const state = reduce(empty, [alert('warning', '1'), alert('warning', '2'), alert('exceeded', '3'), alert('warning', '4')])
     expect(state.alerts.map(({ level, at }) => `${level} ${at}`)).toEqual(['warning 1', 'exceeded 3'])
+  })
+
+  test('of the platform stand beside one\'s own', () => {
+    const state = reduce(empty, [alert('warning', '1'), alert('warning', '2', 'platform'), alert('warning', '3', 'platform')])
+    expect(state.alerts.map(({ scope, at }) => `${scope} ${at}`)).toEqual(['own 1', 'platform 2'])
   })
 
   test('that were heard before leave the state as it was', () => {

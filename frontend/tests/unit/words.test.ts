@@ -53,6 +53,7 @@ describe('both languages', () => {
       'submit.spotChoice': enumOf('Spot'),
       retry: enumOf('RetryOn'),
       'budget.alert': enumOf('BudgetLevel'),
+      'budget.of': enumOf('BudgetScope'),
       nodeKind: enumOf('NodeKind'),
       nodeStatus: enumOf('NodeStatus'),
       runStatus: enumOf('RunStatus'),

@@ -8,7 +8,7 @@ use app::{
     ports::Alert,
 };
 use axum::{Json, extract::State};
-use contract::budget::{Budget, BudgetAlert, OwnBudget, Quota, SetBudget};
+use contract::budget::{Budget, BudgetAlert, BudgetScope, OwnBudget, Quota, SetBudget};
 use domain::Currency;
 use lambda::{AdminCaller, Body, Caller, Platform, Problem};
 
@@ -82,6 +82,7 @@ fn shown(platform: &Platform, month: Month, currency: Currency) -> Budget {
 
 fn alert(alert: Alert) -> BudgetAlert {
     BudgetAlert {
+        scope: alert.owner.map_or(BudgetScope::Platform, |_| BudgetScope::Own),
         month: alert.month,
         level: alert.level.into(),
         at: alert.at,

@@ -4,7 +4,7 @@ use app::{
     notify::Letter,
     ports::{Alert, MetricsRow, Topic},
 };
-use contract::budget::BudgetAlert;
+use contract::budget::{BudgetAlert, BudgetScope};
 use contract::messages::{Gpu, Message, Metrics, Progress};
 use domain::{UserId, job::Event, workflow::RunEvent};
 use dynamodb::{
@@ -58,15 +58,19 @@ fn run_event(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> 
 
 fn alert(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {
     let alert: Alert = serde_json::from_str(change.text(DOC).ok_or(Unreadable::Missing(DOC))?)?;
-    let Some(owner) = alert.owner else { return Ok(Vec::new()) };
+    let (scope, topic) = match alert.owner {
+        Some(owner) => (BudgetScope::Own, Topic::Owner(owner)),
+        None => (BudgetScope::Platform, Topic::Platform),
+    };
     let message = Message::Budget(BudgetAlert {
+        scope,
         month: alert.month,
         level: alert.level.into(),
         at: alert.at,
         used: alert.used.into(),
         budget: alert.budget.into(),
     });
-    Ok(vec![(vec![Topic::Owner(owner)], message)])
+    Ok(vec![(vec![topic], message)])
 }
 
 fn report(change: &Change) -> Result<Vec<(Vec<Topic>, Message)>, Unreadable> {

@@ -11,18 +11,22 @@ use std::{
 
 use app::{
     notify::Notifier,
-    ports::{ConnectionStore, LogChunk, MetricsRow, Report, RunnerStore, Topic},
+    ports::{Alert, ConnectionStore, LogChunk, MetricsRow, MoneyStore, Report, RunnerStore, Topic},
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::job::{Job, Progress};
+use domain::{
+    Currency, Money,
+    budget::Level,
+    job::{Job, Progress},
+};
 use dynamodb::Store;
 use jiff::SignedDuration;
 use lambda::Event;
 use lambda_runtime::Context;
 use notifier::{Answer, Batch};
 use serde_json::{Value, json};
-use support::{START, TABLE, World, field, socket, user};
+use support::{START, TABLE, World, admin, field, socket, user};
 
 fn notifier(world: &World, store: Store) -> Notifier {
     Notifier::new(Arc::new(store), world.platform.push(), |texts| contract::messages::pack(texts))
@@ -123,6 +127,30 @@ async fn a_runs_events_go_to_those_who_watch_it_and_to_its_owner() {
         assert_eq!(field(&messages, "type"), ["run_event", "run_event"], "{id}");
         assert_eq!(field(&messages, "seq"), [1, 2], "{id}");
         assert_eq!(messages[1]["event"]["node_status"], "running");
+    }
+    assert!(world.gateway.messages("other").is_empty());
+}
+
+#[tokio::test]
+async fn an_alert_goes_to_whoever_the_budget_is_of() {
+    let world = World::new().await;
+    for (id, who) in [("mine", user(1)), ("other", user(2)), ("admin", admin(3))] {
+        world.connect(id, who).await;
+        subscribe(&world, id, &[Topic::Owner(who.user)]).await;
+    }
+    subscribe(&world, "admin", &[Topic::Platform]).await;
+    for owner in [Some(user(1).user), None] {
+        let (used, budget) = (Money::new(85, Currency::Usd), Money::new(100, Currency::Usd));
+        let alert = Alert { owner, month: "1970-01".into(), level: Level::Warning, at: START, used, budget };
+        assert!(world.table.store.alert(&alert).await.expect("it is kept"));
+    }
+    for partition in ["OWNER#", "PLATFORM"] {
+        assert_eq!(push(&world, records(&world, partition).await).await, Answer::default());
+    }
+    for (id, scope) in [("mine", "own"), ("admin", "platform")] {
+        let messages = world.gateway.messages(id);
+        assert_eq!(field(&messages, "type"), ["budget"], "{id}");
+        assert_eq!((&messages[0]["scope"], &messages[0]["level"]), (&json!(scope), &json!("warning")));
     }
     assert!(world.gateway.messages("other").is_empty());
 }

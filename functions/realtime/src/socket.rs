@@ -236,11 +236,11 @@ impl Socket<'_> {
         let topics = self.realtime.subscriptions(connection).await?;
         let job = |topic: &Topic| match topic {
             Topic::Job(id) => Some(*id),
-            Topic::Run(_) | Topic::Owner(_) => None,
+            Topic::Run(_) | Topic::Owner(_) | Topic::Platform => None,
         };
         let run = |topic: &Topic| match topic {
             Topic::Run(id) => Some(*id),
-            Topic::Job(_) | Topic::Owner(_) => None,
+            Topic::Job(_) | Topic::Owner(_) | Topic::Platform => None,
         };
         Ok(vec![Message::ConnectionStatus(ConnectionStatus {
             id,

@@ -318,6 +318,19 @@ async fn status_is_told_when_asked() {
 }
 
 #[tokio::test]
+async fn an_administrator_of_all_hears_of_the_platform_too() {
+    let world = World::new().await;
+    for (id, who) in [("admin", admin(1)), ("user", user(2))] {
+        world.connect(id, who).await;
+        say(&world, id, json!({"action": "subscribe", "all": true})).await;
+    }
+    let platform = async || world.table.store.subscribers(Topic::Platform).await.expect("they are read");
+    assert_eq!(platform().await, ["admin"]);
+    say(&world, "admin", json!({"action": "unsubscribe", "all": true})).await;
+    assert!(platform().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_subscription_can_be_ended_again() {
     let world = World::new().await;
     world.connect("a", user(1)).await;

@@ -181,9 +181,14 @@ impl Realtime {
         if has.len() >= SUBSCRIPTIONS && !has.contains(&topic) {
             return Err(Refusal::TooManySubscriptions);
         }
-        match self.connections.subscribe(&connection.id, topic).await {
-            Err(StoreError::Conflict) => return Err(Refusal::Gone),
-            other => other?,
+        // What concerns the platform comes with what concerns oneself, for an administrator.
+        let platform =
+            (subject == Subject::Mine && connection.principal.is_admin()).then_some(Topic::Platform);
+        for topic in [Some(topic), platform].into_iter().flatten() {
+            match self.connections.subscribe(&connection.id, topic).await {
+                Err(StoreError::Conflict) => return Err(Refusal::Gone),
+                other => other?,
+            }
         }
         // Read again: what was committed before the subscription stood is nobody's push.
         match subject {
@@ -226,6 +231,9 @@ impl Realtime {
 
     /// Ends a subscription; there need not have been one.
     pub async fn unsubscribe(&self, connection: &Connection, subject: Subject) -> Result<(), StoreError> {
+        if subject == Subject::Mine && connection.principal.is_admin() {
+            self.connections.unsubscribe(&connection.id, Topic::Platform).await?;
+        }
         self.connections.unsubscribe(&connection.id, topic(connection.principal, subject)).await
     }
 
@@ -266,7 +274,7 @@ impl Realtime {
             match topic {
                 Topic::Job(id) => jobs.push(id),
                 Topic::Run(id) => runs.push(id),
-                Topic::Owner(_) => {}
+                Topic::Owner(_) | Topic::Platform => {}
             }
         }
         let looks = stream::iter(jobs).map(async |id| {

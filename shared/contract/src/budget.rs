@@ -15,9 +15,18 @@ mirror! {
     BudgetLevel of domain::budget::Level { Warning, Exceeded }
 }
 
+/// Whose budget: one's own, or the platform's, of which administrators hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetScope {
+    Own,
+    Platform,
+}
+
 /// A monthly budget came near its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(example = json!({
+    "scope": "own",
     "month": "2026-11",
     "level": "warning",
     "at": "2026-11-24T13:00:00Z",
@@ -25,6 +34,7 @@ mirror! {
     "budget": {"amount": "500.000000", "currency": "USD"}
 }))]
 pub struct BudgetAlert {
+    pub scope: BudgetScope,
     #[schema(example = "2026-11")]
     pub month: String,
     pub level: BudgetLevel,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use contract::{
-    budget::{BudgetAlert, BudgetLevel},
+    budget::{BudgetAlert, BudgetLevel, BudgetScope},
     messages::{
         ConnectionStatus, Error, ErrorCode, Gap, Gpu, JobPosition, JobStatus, Log, MESSAGE_BYTES, Message,
         Metrics, Pong, Progress, ProgressFigures, Request, RunPosition, RunState, StatusOf, Subject,
@@ -217,6 +217,7 @@ fn others() -> Vec<Message> {
         Message::Gap(Gap { job_id: None, run_id: Some(run()), from: 1, to: 9, message: "fetch".into() }),
         Message::Error(Error { code: ErrorCode::NotFound, message: "no such job".into(), id: Value::Null }),
         Message::Budget(BudgetAlert {
+            scope: BudgetScope::Own,
             month: "2026-11".into(),
             level: BudgetLevel::Warning,
             at: AT,

@@ -25,7 +25,7 @@
 //! | throttle | `THROTTLE#what#end` | `THROTTLE` | | |
 //! | ticket | `TICKET#digest` | `TICKET` | | |
 //! | connection | `CONNECTION#id` | `CONNECTION` | | |
-//! | subscription | `TOPIC#job, run or user` | `CONNECTION#id` | | |
+//! | subscription | `TOPIC#job, run, user or platform` | `CONNECTION#id` | | |
 //! | catalogue | `CATALOG#provider` | `CATALOG` | | |
 //! | more of a catalogue | `CATALOG#provider` | `PART#time#001` | | |
 //! | offer that was refused | `CATALOG#provider` | `SOLD#region#type#count#spot` | | |
@@ -290,12 +290,15 @@ pub fn subscription(of: Topic, connection: &str) -> (String, String) {
     (format!("TOPIC#{}", topic(of)), format!("CONNECTION#{connection}"))
 }
 
+const PLATFORM_TOPIC: &str = "platform";
+
 /// The name of a topic: an id, whose prefix says what it is of.
 pub fn topic(topic: Topic) -> String {
     match topic {
         Topic::Job(job) => job.to_string(),
         Topic::Run(run) => run.to_string(),
         Topic::Owner(owner) => owner.to_string(),
+        Topic::Platform => PLATFORM_TOPIC.to_owned(),
     }
 }
 
@@ -306,6 +309,7 @@ pub fn parse_topic(name: &str) -> Option<Topic> {
         .or_else(|_| name.parse().map(Topic::Run))
         .or_else(|_| name.parse().map(Topic::Owner))
         .ok()
+        .or_else(|| (name == PLATFORM_TOPIC).then_some(Topic::Platform))
 }
 
 /// The first text behind everything that begins with `text` and `#`: `$` is the character after `#`.

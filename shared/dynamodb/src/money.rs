@@ -140,8 +140,8 @@ impl MoneyStore for Store {
         let mut row = item(keys::alert(of, &alert.month, alert.level.as_str()), alert)?;
         if let Some(owner) = alert.owner {
             row.insert("owner".into(), s(owner));
-            row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
         }
+        row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
         match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(store_error) {
             Ok(_) => Ok(true),

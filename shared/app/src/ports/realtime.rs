@@ -15,6 +15,8 @@ pub enum Topic {
     Run(RunId),
     /// Every job and every run of one owner.
     Owner(UserId),
+    /// What concerns the whole platform, for its administrators.
+    Platform,
 }
 
 /// An open connection.
