@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs tools that are not part of Rust or Node below target, each set once and by itself.
-# usage: install_tools.sh SET...   sam (SAM, boto3) | checkov | lambda (cargo-lambda, Zig) | ministack
+# usage: install_tools.sh SET...   sam (SAM, boto3) | checkov | lambda (cargo-lambda, Zig) | ministack | webhooks
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p target
@@ -24,6 +24,12 @@ for set in "$@"; do
   lambda) environment venv-lambda cargo-lambda==1.9.2 ;;
   # The emulator and the clients that drive it. It expands SAM templates with AWS's own translator.
   ministack) environment venv-ministack ministack==1.5.33 aws-sam-translator==1.115.0 boto3==1.43.106 websockets==17.4 ;;
+  # What receivers verify messages with, of two languages
+  webhooks)
+    environment venv-webhooks standardwebhooks==1.1.0
+    [ -d target/node/node_modules/standardwebhooks ] ||
+      npm install --silent --no-fund --no-audit --prefix target/node standardwebhooks@1.1.1
+    ;;
   *) echo "install_tools.sh: there is no set $set" >&2; exit 2 ;;
   esac
 done

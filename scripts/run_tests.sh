@@ -22,7 +22,7 @@ if [ -n "$missing" ]; then
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 # The deployment is checked with the tools that AWS's own users have, and made in an emulator that is not ours.
-scripts/install_tools.sh sam checkov ministack
+scripts/install_tools.sh sam checkov ministack webhooks
 if [ ! -x target/node/node_modules/.bin/asl-validator ]; then
   npm install --silent --no-fund --no-audit --prefix target/node asl-validator@4
 fi

@@ -7,6 +7,7 @@ mod layering;
 mod life;
 mod machine_cases;
 mod money;
+mod notifications;
 mod routes;
 mod runs;
 mod secrets;

@@ -1,16 +1,21 @@
-//! The scheduler: every minute, the schedules of workflows that are due.
+//! The scheduler: every minute, the schedules of workflows that are due, and the messages whose next try is.
 
 use std::sync::Arc;
 
 use app::{
+    calls::Deliverer,
     ports::StoreError,
     scheduler::{Scheduler, Ticked},
 };
 use lambda::{Event, Platform, events::Failure};
+use serde::Serialize;
 use serde_json::Value;
 
+/// Messages that one tick hands to the stream.
+const MESSAGES: usize = 1_000;
+
 #[derive(Debug, thiserror::Error)]
-#[error("the schedules that are due could not be read")]
+#[error("what is due could not be read")]
 struct Failed(#[from] StoreError);
 
 impl Failure for Failed {
@@ -19,11 +24,21 @@ impl Failure for Failed {
     }
 }
 
-async fn tick(scheduler: &Scheduler) -> Result<Ticked, Failed> {
+/// What a tick did.
+#[derive(Debug, Serialize)]
+struct Done {
+    #[serde(flatten)]
+    ticked: Ticked,
+    /// Messages that are tried now.
+    messages: usize,
+}
+
+async fn tick(scheduler: &Scheduler, platform: &Platform) -> Result<Done, Failed> {
+    let woken = Deliverer::wake(platform.store(), platform.clock().now(), MESSAGES).await;
     let ticked = scheduler.tick().await?;
     lambda::metrics::count("ScheduledRuns", ticked.started);
     lambda::metrics::count("ScheduleFailures", ticked.failures);
-    Ok(ticked)
+    Ok(Done { ticked, messages: woken? })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,8 +54,8 @@ async fn main() -> Result<(), lambda::Error> {
         clock: platform.clock(),
     };
     lambda::events::run(|_: Event<Value>| {
-        let scheduler = &scheduler;
-        Box::pin(async move { tick(scheduler).await })
+        let (scheduler, platform) = (&scheduler, &platform);
+        Box::pin(async move { tick(scheduler, platform).await })
     })
     .await
 }

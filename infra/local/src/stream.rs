@@ -2,6 +2,7 @@
 //! with it. Looks at the stream when something was written, never by the clock.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,11 +78,17 @@ impl Follower {
                 if passed.is_empty() {
                     skipped += 1;
                 }
-                for batch in passed.chunks(self.source.batch_size) {
-                    self.deliver(batch).await;
-                    place = batch.last().map_or(place, |(number, _)| *number);
-                    self.save(place);
-                    saved = place;
+                if self.source.lanes > 1 && passed.len() > 1 {
+                    self.deliver_in_lanes(passed).await;
+                    self.save(read);
+                    saved = read;
+                } else {
+                    for batch in passed.chunks(self.source.batch_size) {
+                        self.deliver(batch).await;
+                        place = batch.last().map_or(place, |(number, _)| *number);
+                        self.save(place);
+                        saved = place;
+                    }
                 }
                 place = read;
             }
@@ -148,6 +155,22 @@ impl Follower {
     fn passes(&self, record: &Value) -> bool {
         let filters = &self.source.filters;
         filters.is_empty() || filters.iter().any(|pattern| crate::filter::matches(pattern, record))
+    }
+
+    /// Delivers side by side what is of different items; what is of one partition stays in order.
+    async fn deliver_in_lanes(&self, records: Vec<Numbered>) {
+        let mut lanes: Vec<Vec<Numbered>> = vec![Vec::new(); self.source.lanes];
+        for (number, record) in records {
+            let mut hasher = DefaultHasher::new();
+            record.pointer("/dynamodb/Keys/pk").map(Value::to_string).hash(&mut hasher);
+            lanes[hasher.finish() as usize % self.source.lanes].push((number, record));
+        }
+        let lanes = lanes.iter().map(async |lane| {
+            for batch in lane.chunks(self.source.batch_size) {
+                self.deliver(batch).await;
+            }
+        });
+        futures::future::join_all(lanes).await;
     }
 
     /// Invokes the function with a batch until it is through, given up or too old.

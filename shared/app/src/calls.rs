@@ -239,7 +239,7 @@ impl Deliverer {
             let due = calls.due_calls(now, PAGE.min(most - woken)).await?;
             let mut progress = false;
             for call in due {
-                let call = Call { state: CallState::Pending, ..call };
+                let call = Call { state: CallState::pending(now, call.timeout_seconds), ..call };
                 match calls.update_call(&call).await {
                     Ok(()) => {
                         woken += 1;

@@ -1,6 +1,7 @@
 //! Notifications on the wire: where ends of jobs and runs are told, and what was told.
 
 mod docs;
+mod ended;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use utoipa::ToSchema;
 use crate::runs::WebhookTry;
 
 pub use docs::Docs;
+pub use ended::{JobEnded, RunEnded};
 
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

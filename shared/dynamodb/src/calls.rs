@@ -90,6 +90,11 @@ impl Store {
     }
 }
 
+/// Where the tick finds it.
+fn due_at(call: &Call, due: Timestamp) -> [(String, AttributeValue); 2] {
+    [("gsi2pk".into(), s(keys::DUE)), ("gsi2sk".into(), s(format!("{}#{}", keys::moment(due), call.id)))]
+}
+
 /// The row of a message as it will be, one version on.
 pub(crate) fn row(call: &Call) -> Result<Item, StoreError> {
     let next = Call { version: call.version + 1, ..call.clone() };
@@ -97,13 +102,11 @@ pub(crate) fn row(call: &Call) -> Result<Item, StoreError> {
     row.insert("gsi1pk".into(), s(keys::calls(&call.purpose)));
     row.insert("gsi1sk".into(), s(call.id));
     match call.state {
-        CallState::Pending => {
+        CallState::Pending { due } => {
             row.insert(keys::CALL.into(), AttributeValue::Bool(true));
+            row.extend(due_at(call, due));
         }
-        CallState::Waiting { due } => {
-            row.insert("gsi2pk".into(), s(keys::DUE));
-            row.insert("gsi2sk".into(), s(format!("{}#{}", keys::moment(due), call.id)));
-        }
+        CallState::Waiting { due } => row.extend(due_at(call, due)),
         CallState::Delivered | CallState::Failed => {
             let last = call.tries.last().map_or(call.created_at, |last| last.at);
             row.insert(keys::EXPIRES_AT.into(), n((last + KEPT).as_second()));

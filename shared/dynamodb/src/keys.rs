@@ -52,7 +52,7 @@
 //! | progress of a map | `RUN#id` | `MAP#00012` | | |
 //! | gate, or its shard | `RUN#id` | `GATE#00012` or `GATE#00012#003` | | |
 //! | result to be reused | `CACHE#uid` | key | | |
-//! | message | `CALL#id` | `CALL` | `CALLS#endpoint or run` / id | `DUE` / due + id, while it waits |
+//! | message | `CALL#id` | `CALL` | `CALLS#endpoint or run` / id | `DUE` / due + id, until it is over |
 //! | endpoint | `USER#uid` | `ENDPOINT#id` | | |
 //! | schema version | `SCHEMA` | `SCHEMA` | | |
 
@@ -75,6 +75,8 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const PUSH: &str = "push";
 /// Present and true on a row whose change the stream hands to the deliverer of messages.
 pub const CALL: &str = "call";
+/// Present and true on the last event of a job or run, which the stream hands to whoever writes notifications.
+pub const ENDED: &str = "ended";
 
 /// The row that says which shape the table has.
 pub fn schema() -> (String, String) {

@@ -105,16 +105,20 @@ pub(crate) fn update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreEr
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
-/// An entry of a history, which the stream hands to the notifier. It is written once: a number that is taken means that its
+/// An entry of a history, which the stream hands to the notifier, and the `last` one to whoever tells of ends. It is written once: a number that is taken means that its
 /// subject was read before somebody else's change.
 pub(crate) fn put_event<T: Serialize>(
     store: &Store,
     at: (String, String),
     event: &T,
     owner: UserId,
+    last: bool,
 ) -> Result<TransactWriteItem, StoreError> {
     let mut row = item(at, event)?;
     row.insert(keys::PUSH.into(), AttributeValue::Bool(true));
+    if last {
+        row.insert(keys::ENDED.into(), AttributeValue::Bool(true));
+    }
     row.insert("owner".into(), s(owner));
     Ok(put_if_new(store, row))
 }

@@ -48,6 +48,9 @@ pub struct Config {
     pub first_admin: Option<Email>,
     /// `REGISTRATION`: who may register. Closed unless set.
     pub registration: Registration,
+    /// `LOOPBACK_WEBHOOKS`: whether webhooks may call this machine itself. False unless set; refused unless the API is on
+    /// this machine too.
+    pub loopback_webhooks: bool,
 }
 
 /// Who may register.
@@ -120,8 +123,22 @@ impl Config {
             bill_after: reader.seconds("BILL_AFTER_SECONDS", 172_800.0),
             first_admin: reader.first_admin(),
             registration: reader.parsed("REGISTRATION").unwrap_or(Registration::Closed),
+            loopback_webhooks: reader.parsed("LOOPBACK_WEBHOOKS").unwrap_or(false),
         };
+        if config.loopback_webhooks && !is_on_this_machine(&config.api_url) {
+            reader.errors.push("LOOPBACK_WEBHOOKS is true: only a local stack may have that".to_owned());
+        }
         if reader.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(reader.errors)) }
+    }
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    match host {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -230,6 +247,20 @@ mod tests {
         assert_eq!((config.heartbeat, config.default_concurrency), (Duration::from_millis(500), 3));
         assert_eq!(config.registration, Registration::Open);
         assert_eq!(config.cloud_urls, BTreeMap::from([("runpod", "http://127.0.0.1:9".to_owned())]));
+    }
+
+    #[test]
+    fn webhooks_call_this_machine_on_a_local_stack_alone() {
+        let wish = ("LOOPBACK_WEBHOOKS", "true");
+        assert!(!variables(&[]).unwrap().loopback_webhooks);
+        for url in ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:8080"] {
+            assert!(variables(&[wish, ("API_URL", url)]).unwrap().loopback_webhooks, "{url}");
+        }
+        for url in ["https://api.example.com", "https://127.0.0.1.example.com", "http://10.0.0.1"] {
+            let error = variables(&[wish, ("API_URL", url)]).unwrap_err().to_string();
+            assert!(error.contains("LOOPBACK_WEBHOOKS"), "{error}");
+        }
+        assert!(variables(&[("LOOPBACK_WEBHOOKS", "yes")]).is_err());
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct EventSource {
     pub filters: Vec<Value>,
     pub batch_size: usize,
     pub window: Duration,
+    /// Batches that are under way at once, each with rows of its own.
+    pub lanes: usize,
     pub bisect: bool,
     /// Retries after the first try; none means until the record is too old.
     pub max_retries: Option<u32>,
@@ -400,6 +402,7 @@ struct EventSourceProperties {
     starting_position: String,
     batch_size: Option<usize>,
     maximum_batching_window_in_seconds: Option<u64>,
+    parallelization_factor: Option<usize>,
     #[serde(default)]
     bisect_batch_on_function_error: bool,
     maximum_retry_attempts: Option<i64>,
@@ -433,7 +436,12 @@ fn event_source(properties: EventSourceProperties) -> Result<EventSource> {
     {
         bail!("response type {other} is not understood");
     }
+    let lanes = properties.parallelization_factor.unwrap_or(1);
+    if !(1..=10).contains(&lanes) {
+        bail!("ParallelizationFactor {lanes} is not between 1 and 10");
+    }
     Ok(EventSource {
+        lanes,
         stream_arn: properties.event_source_arn,
         function: properties.function_name,
         filters,

@@ -143,7 +143,7 @@ mod tests {
             pauses: vec![5, 10],
             created_at: at(0),
             deadline: None,
-            state: CallState::Pending,
+            state: CallState::pending(at(0), 10),
             tries: Vec::new(),
             version: 1,
         }

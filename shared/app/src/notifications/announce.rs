@@ -83,7 +83,7 @@ pub(super) fn message(endpoint: &Endpoint, id: CallId, event: &str, body: String
         pauses: PAUSES.to_vec(),
         created_at: now,
         deadline: now.checked_add(PATIENCE).ok(),
-        state: CallState::Pending,
+        state: CallState::pending(now, TIMEOUT),
         tries: Vec::new(),
         version: 0,
     }

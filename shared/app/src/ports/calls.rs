@@ -8,7 +8,7 @@ use domain::{
     job::NodeRef,
     workflow::{Method, Retry},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -68,14 +68,27 @@ pub struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum CallState {
-    /// To be tried now: the stream hands it to the deliverer.
-    Pending,
+    /// To be tried now: the stream hands it to the deliverer, and the tick does at `due` if that came to nothing.
+    Pending {
+        due: Timestamp,
+    },
     /// To be tried then.
     Waiting {
         due: Timestamp,
     },
     Delivered,
     Failed,
+}
+
+/// How late the stream may be before the tick takes a message from it.
+const STREAM: SignedDuration = SignedDuration::from_secs(60);
+
+impl CallState {
+    /// To be tried now, with tries that take up to `timeout_seconds`.
+    pub fn pending(now: Timestamp, timeout_seconds: u32) -> Self {
+        let patience = STREAM + SignedDuration::from_secs(timeout_seconds.into());
+        Self::Pending { due: now.checked_add(patience).unwrap_or(Timestamp::MAX) }
+    }
 }
 
 /// One try of a message.
@@ -137,7 +150,7 @@ pub trait CallStore: Send + Sync {
     async fn call(&self, id: CallId) -> Result<Option<Call>, StoreError>;
     /// Writes a message on the condition that its row has its `version`.
     async fn update_call(&self, call: &Call) -> Result<(), StoreError>;
-    /// Messages whose next try is due at or before `now`.
+    /// Messages whose next try is due at or before `now`, and those that should have been tried by then.
     async fn due_calls(&self, now: Timestamp, limit: usize) -> Result<Vec<Call>, StoreError>;
     /// The messages to an endpoint, newest first.
     async fn deliveries(

@@ -256,6 +256,7 @@ impl Runs {
 
     fn message(&self, course: &Course, node: &NodeState, draft: CallDraft) -> Call {
         let deadline = node.deadline.map_or(course.run.deadline, |at| at.min(course.run.deadline));
+        let now = self.jobs.clock.now();
         Call {
             id: CallId::new(self.jobs.ids.uuid()),
             owner: course.run.owner,
@@ -267,9 +268,9 @@ impl Runs {
             expect: draft.expect,
             timeout_seconds: draft.timeout_seconds,
             pauses: draft.pauses,
-            created_at: self.jobs.clock.now(),
+            created_at: now,
             deadline: Some(deadline),
-            state: CallState::Pending,
+            state: CallState::pending(now, draft.timeout_seconds),
             tries: Vec::new(),
             version: 0,
         }

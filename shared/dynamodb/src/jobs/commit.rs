@@ -4,7 +4,7 @@ use app::ports::{Admission, AttemptWrite, BillCommit, Commit, StoreError};
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use domain::{
     Money,
-    job::{Attempt, Job, RunnerState},
+    job::{Attempt, EventKind, Job, RunnerState},
     ledger::{Bill, Entry},
 };
 use jiff::Timestamp;
@@ -27,7 +27,8 @@ pub(super) const WAITING: &str = "waiting";
 pub(super) async fn commit(store: &Store, change: Commit<'_>) -> Result<(), StoreError> {
     let mut writes = vec![put_job(store, change.job)?];
     for event in change.events {
-        writes.push(put_event(store, keys::event(event.job_id, event.seq), event, change.job.owner)?);
+        let last = matches!(event.kind, EventKind::Ended { .. });
+        writes.push(put_event(store, keys::event(event.job_id, event.seq), event, change.job.owner, last)?);
     }
     if let Some(attempt) = &change.attempt {
         write_attempt(store, attempt, &mut writes)?;

@@ -2,7 +2,7 @@
 
 use app::ports::{MapEnds, NewRun, RunCommit, StoreError};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use domain::workflow::{Head, NodeState, Origin, Run, RunStatus};
+use domain::workflow::{Head, NodeState, Origin, Run, RunEventKind, RunStatus};
 
 use crate::{
     Store, calls,
@@ -21,7 +21,8 @@ pub(super) async fn start(store: &Store, new: NewRun<'_>) -> Result<(), StoreErr
         count(store, run, None)?,
     ];
     for event in new.events {
-        writes.push(put_event(store, keys::run_event(run.id, event.seq), event, run.owner)?);
+        let last = matches!(event.kind, RunEventKind::Ended { .. });
+        writes.push(put_event(store, keys::run_event(run.id, event.seq), event, run.owner, last)?);
     }
     if let Origin::Schedule { schedule_id, slot } = &run.origin {
         let slot = keys::slot(run.workflow_id, *schedule_id, *slot);
@@ -40,7 +41,8 @@ pub(super) async fn commit(store: &Store, change: RunCommit<'_>) -> Result<(), S
         writes.push(put_version(store, node(state)?, state.version));
     }
     for event in change.events {
-        writes.push(put_event(store, keys::run_event(head.run_id, event.seq), event, head.owner)?);
+        let last = matches!(event.kind, RunEventKind::Ended { .. });
+        writes.push(put_event(store, keys::run_event(head.run_id, event.seq), event, head.owner, last)?);
     }
     if let Some(ends) = change.map {
         writes.push(add_ends(store, head, ends)?);

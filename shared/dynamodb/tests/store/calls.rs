@@ -83,15 +83,22 @@ async fn the_stream_and_the_clock_find_what_is_to_be_tried() {
     assert!(store.due_calls(due - SignedDuration::from_millis(1), 10).await.expect("read").is_empty());
     assert_eq!(store.due_calls(due, 10).await.expect("read"), std::slice::from_ref(&call));
 
-    let mut call = update(store, call, CallState::Pending).await;
+    let late = due + SignedDuration::from_mins(1);
+    let mut call = update(store, call, CallState::Pending { due: late }).await;
     assert_eq!(attribute(&table, call.id, "call").await, Some(AttributeValue::Bool(true)));
     assert_eq!(attribute(&table, call.id, "expires_at").await, None);
     assert!(store.due_calls(due, 10).await.expect("read").is_empty());
+    assert_eq!(
+        store.due_calls(late, 10).await.expect("read"),
+        std::slice::from_ref(&call),
+        "the stream failed"
+    );
 
     let failed = Try { at: due, millis: 12, status: Some(500), error: None, answer: "no".into() };
     call.tries.push(failed);
     let call = update(store, call, CallState::Failed).await;
     assert_eq!(attribute(&table, call.id, "call").await, None);
+    assert!(store.due_calls(Timestamp::MAX, 10).await.expect("read").is_empty());
     let gone = (due + SignedDuration::from_hours(30 * 24)).as_second();
     assert_eq!(attribute(&table, call.id, "expires_at").await, Some(AttributeValue::N(gone.to_string())));
     assert_eq!(store.call(call.id).await.expect("read"), Some(call));

@@ -83,7 +83,7 @@ pub(crate) fn call(n: u32, purpose: CallFor) -> Call {
         pauses: Vec::new(),
         created_at: Timestamp::UNIX_EPOCH,
         deadline: None,
-        state: CallState::Pending,
+        state: CallState::Pending { due: Timestamp::MAX },
         tries: Vec::new(),
         version: 0,
     }
