@@ -18,7 +18,7 @@ use stream::{Record, Wanted};
 
 /// Messages that are sent at once by one invocation.
 const AT_ONCE: usize = 50;
-/// For so long one batch of the stream may go on trying: the next batch waits for it.
+/// For so long one batch of the stream may go on trying, since the next batch waits for it; longer pauses are the tick's.
 const IN_PLACE: SignedDuration = SignedDuration::from_secs(15);
 
 /// Changed rows, in the order of their changes.
