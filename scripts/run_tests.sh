@@ -42,6 +42,9 @@ step "tests"
 cargo build --workspace --all-targets --quiet
 cargo nextest run --workspace --no-fail-fast 2>&1 | tee target/tests.txt
 
+step "the clouds' own clients against the simulated clouds"
+SIMCLOUDS=target/debug/simclouds infra/simclouds/tests/clients/run.sh
+
 step "keys of a deployment"
 target/venv/bin/python scripts/test_deploy_steps.py
 

@@ -1,6 +1,7 @@
 """Every figure in turn. The numbers are what this run measured, or what it counted times AWS's list prices."""
 
 import asyncio
+import datetime
 import http.client
 import http.server
 import json
@@ -17,7 +18,7 @@ import urllib.parse
 import websockets
 
 import runs
-from stack import Stack, job
+from stack import Stack, call, job
 
 ROWS = []
 
@@ -120,6 +121,60 @@ def jobs():
             timed("GET", "/v1/jobs?limit=20")
         times = [timed("GET", "/v1/jobs?limit=20") for _ in range(300)]
         row("list 20 of 6,000 jobs, p50", "<= 4 ms", f"{percentile(times, 0.5):.1f} ms", percentile(times, 0.5) <= 4)
+
+
+# ---------------------------------------------------------------- a burst, and the way to the cloud
+def burst():
+    """A thousand submits as fast as they are taken, from as many connections as a busy team has."""
+    clients, each = 20, 50
+    with Stack(DefaultConcurrency="4") as stack:
+        user = stack.user()
+        place = urllib.parse.urlsplit(stack.api)
+        headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"}
+        body = json.dumps(job("sleep 3600"))
+        times, statuses, begin = [], [], threading.Barrier(clients)
+
+        def client():
+            connection = http.client.HTTPConnection(place.hostname, place.port)
+            begin.wait()
+            for _ in range(each):
+                began = time.perf_counter()
+                connection.request("POST", "/v1/jobs", body, headers)
+                answer = connection.getresponse()
+                made = json.loads(answer.read())
+                times.append((time.perf_counter() - began) * 1000)
+                statuses.append(made["status"] if answer.status == 201 else answer.status)
+
+        user.submit("true")
+        threads = [threading.Thread(target=client) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        taken = sum(status == "queued" for status in statuses)
+        p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
+        row("burst of 1,000 submits, 20 connections, p50 / p99", "p99 <= 100 ms", f"{p50:.0f} / {p99:.0f} ms",
+            p99 <= 100 and taken == clients * each, f"{taken} admitted or queued")
+
+
+def launch():
+    """From the moment before a job is submitted until the cloud has the call that makes its machine, by the clock of both.
+    The launch decision lies in between, so it is nearer."""
+    with Stack(OffersFreshSeconds="3600") as stack:
+        user = stack.user()
+        times = []
+        for n in range(40):
+            began = time.time()
+            made = user.submit("true")
+            user.ended(made)
+            calls = call(f"{stack.cloud}/_sim/calls")["calls"]
+            at = [one["at"] for one in calls if one["operation"] == "create"][-1]
+            at = datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+            if n >= 10:
+                times.append((at - began) * 1000)
+            stack.local("idle")
+        p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
+        row("submit to the cloud's create call, warm, p50 / p99", "p50 <= 50 ms", f"{p50:.0f} / {p99:.0f} ms", p50 <= 50)
 
 
 # ---------------------------------------------------------------- the bill
@@ -237,7 +292,7 @@ def rest():
         row("local stack at rest, functions scaled to zero", "<= 80 MiB", f"{mib:.0f} MiB", mib <= 80)
 
 
-GROUPS = {"function": functions, "job": jobs, "bill": bill, "states": states, "live": live, "rank": rank, "run": lambda: runs.measure(row, percentile), "rest": rest}
+GROUPS = {"function": functions, "job": jobs, "burst": burst, "launch": launch, "bill": bill, "states": states, "live": live, "rank": rank, "run": lambda: runs.measure(row, percentile), "rest": rest}
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""

@@ -173,7 +173,13 @@ fn v1(method: &str, key: &Key, now: Timestamp, mut all: BTreeMap<String, String>
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).map_err(|_| mismatch())?;
     mac.update(text.as_bytes());
     let given = STANDARD.decode(given).map_err(|_| mismatch())?;
-    mac.verify_slice(&given).map_err(|_| mismatch())?;
+    mac.verify_slice(&given).map_err(|_| {
+        // Its client compares that with its own text, and knows then that the secret is wrong.
+        let message = format!(
+            "Specified signature is not matched with our calculation. server string to sign is:{text}"
+        );
+        Refusal::new(400, "SignatureDoesNotMatch", message)
+    })?;
     all.retain(|name, _| !PROTOCOL.contains(&name.as_str()));
     Ok(Signed { action, version, nonce, parameters: all })
 }

@@ -6,11 +6,19 @@ import os
 import time
 import urllib.request
 
+from unittest import mock
+
+from alibabacloud_bssopenapi20171214 import models as bss
+from alibabacloud_bssopenapi20171214.client import Client as Books
 from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_ecs20140526.client import Client
-from alibabacloud_tea_openapi import models as openapi
+from alibabacloud_tea_openapi import models as openapi, utils_models
+from alibabacloud_tea_openapi.utils import Utils
 from aliyunsdkcore.acs_exception.exceptions import ServerException
+from aliyunsdkcore.auth.composer import rpc_signature_composer
 from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import RpcRequest
+from darabonba.runtime import RuntimeOptions
 from aliyunsdkecs.request.v20140526 import (
     DeleteInstancesRequest,
     DescribeInstancesRequest,
@@ -23,8 +31,11 @@ HOST = BASE.removeprefix("http://")
 REGION, ZONE, TYPE = "cn-hangzhou", "cn-hangzhou-i", "ecs.gn6i-c4g1.xlarge"
 
 
-def client(key=os.environ["ALIBABA_KEY_ID"], secret=os.environ["ALIBABA_KEY_SECRET"]):
-    return Client(
+STALE = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 16 * 60))
+
+
+def client(key=os.environ["ALIBABA_KEY_ID"], secret=os.environ["ALIBABA_KEY_SECRET"], kind=Client):
+    return kind(
         openapi.Config(access_key_id=key, access_key_secret=secret, endpoint=HOST, protocol="HTTP", region_id=REGION)
     )
 
@@ -176,7 +187,43 @@ control("faults", {"operation": "RunInstances", "mode": "throttle", "retry_after
 assert refused("Throttling.User", v3.run_instances, order("slow")).retry_after == 2000
 refused("SignatureDoesNotMatch", client(secret="WRONG").run_instances, order("x"))
 refused("InvalidAccessKeyId.NotFound", client(key="WRONG").run_instances, order("x"))
+
+
+def raw(action, version="2014-05-26", **query):
+    how = utils_models.Params(
+        action=action, version=version, protocol="HTTP", pathname="/", method="POST", auth_type="AK", style="RPC",
+        req_body_type="formData", body_type="json",
+    )
+    return v3.call_api(how, utils_models.OpenApiRequest(query=query), RuntimeOptions())
+
+
+assert raw("DescribeInstances", RegionId=REGION)["body"]["TotalCount"] == 0
+refused("InvalidAction.NotFound", lambda: raw("DescribeNothing", RegionId=REGION))
+refused("InvalidParameter", lambda: raw("DescribeInstances", RegionId=REGION, InstanceIdz="[]"))
+refused("InvalidVersion", lambda: raw("DescribeInstances", "2017-12-14", RegionId=REGION))
+with mock.patch.object(Utils, "get_timestamp", return_value=STALE):
+    refused("InvalidTimeStamp.Expired", instances)
 print("alibabacloud-ecs20140526 (V3): ok")
+
+books = client(kind=Books)
+month = time.strftime("%Y-%m", time.gmtime())
+
+
+def bill(**more):
+    asked = bss.DescribeInstanceBillRequest(billing_cycle=month, max_results=1, **more)
+    return books.describe_instance_bill(asked).body.data
+
+
+billed = {one["id"]: one["cost_micros"] for one in control("bill")["instances"]}
+(item,) = bill(instance_id=vm).items
+assert item.currency == "CNY" and round(item.pretax_amount * 1e6) == billed[vm] > 0
+page = bill()
+assert page.total_count == len(billed) > 1 and bill(next_token=page.next_token).items[0].instance_id != vm
+assert not bill(instance_id="i-nobody").items
+refused("InvalidParameter", lambda: books.describe_instance_bill(bss.DescribeInstanceBillRequest(billing_cycle="May")))
+control("settings", {"bill_lag_ms": 3_600_000})
+assert not bill(instance_id=vm).items
+print("alibabacloud-bssopenapi20171214 (V3): ok")
 
 old = AcsClient(os.environ["ALIBABA_KEY_ID"], os.environ["ALIBABA_KEY_SECRET"], REGION)
 
@@ -208,4 +255,21 @@ call(DeleteInstancesRequest.DeleteInstancesRequest(), InstanceIds=made, Force=Tr
 again = DeleteInstancesRequest.DeleteInstancesRequest()
 refused("InvalidInstanceId.NotFound", lambda: call(again, InstanceIds=made, Force=True))
 assert control("instances")["live"] == 0
+
+
+def nothing(action, **query):
+    request = RpcRequest("Ecs", "2014-05-26", action)
+    for name, value in query.items():
+        request.add_query_param(name, value)
+    return lambda: call(request)
+
+
+refused("InvalidAction.NotFound", nothing("DescribeNothing"))
+refused("InvalidParameter", nothing("DescribeInstances", InstanceIdz="[]"))
+with mock.patch.object(rpc_signature_composer.helper, "get_iso_8061_date", return_value=STALE):
+    refused("InvalidTimeStamp.Expired", nothing("DescribeInstances"))
+right = (os.environ["ALIBABA_KEY_ID"], os.environ["ALIBABA_KEY_SECRET"])
+for code, key in [("InvalidAccessKeySecret", (right[0], "WRONG")), ("InvalidAccessKeyId.NotFound", ("WRONG", right[1]))]:
+    old = AcsClient(*key, REGION)
+    refused(code, nothing("DescribeInstances"))
 print("aliyun-python-sdk-ecs (V1): ok")

@@ -22,15 +22,24 @@ if ! "$cache/venv/bin/python" -c 'import alibabacloud_ecs20140526, aliyunsdkecs'
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check \
         alibabacloud-ecs20140526==7.11.8 aliyun-python-sdk-ecs==4.24.83
 fi
+if ! "$cache/venv/bin/python" -c 'import alibabacloud_bssopenapi20171214, tencentcloud.billing' 2>/dev/null; then
+    echo "installing alibabacloud-bssopenapi20171214 5.1.2 and tencentcloud-sdk-python-billing 3.1.177"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check \
+        alibabacloud-bssopenapi20171214==5.1.2 tencentcloud-sdk-python-billing==3.1.177
+fi
 if ! "$cache/venv/bin/python" -c 'import tencentcloud.tke, tencentcloud.cvm, kubernetes' 2>/dev/null; then
     echo "installing tencentcloud-sdk-python-tke 3.1.193, tencentcloud-sdk-python-cvm 3.1.178 and kubernetes 37.0.1"
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check tencentcloud-sdk-python-common==3.1.195 \
         tencentcloud-sdk-python-tke==3.1.193 tencentcloud-sdk-python-cvm==3.1.178 kubernetes==37.0.1
 fi
 
-cargo build --quiet --manifest-path "$root/Cargo.toml" -p simclouds
+# SIMCLOUDS names a simulation that is built already.
+if [ -z "${SIMCLOUDS:-}" ]; then
+    cargo build --quiet --manifest-path "$root/Cargo.toml" -p simclouds
+    SIMCLOUDS=${CARGO_TARGET_DIR:-$root/target}/debug/simclouds
+fi
 ready=$(mktemp)
-"${CARGO_TARGET_DIR:-$root/target}/debug/simclouds" --key rpa_FAKEKEYFORTESTS \
+"$SIMCLOUDS" --key rpa_FAKEKEYFORTESTS \
     --alibaba-key LTAIFAKEFORTESTS:FAKESECRETFORTESTS --tencent-key AKIDFAKEFORTESTS:FAKEKEYFORTESTS > "$ready" &
 cloud=$!
 trap 'kill "$cloud" 2>/dev/null || true; wait "$cloud" 2>/dev/null || true; rm -f "$ready"' EXIT INT TERM

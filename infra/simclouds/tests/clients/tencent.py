@@ -6,11 +6,13 @@ import os
 import threading
 import time
 import urllib.request
+from unittest import mock
 
 import yaml
 from kubernetes import client, config, watch
 from kubernetes.client.exceptions import ApiException
-from tencentcloud.common import credential
+from tencentcloud.billing.v20180709 import billing_client, models as billing
+from tencentcloud.common import abstract_client, credential
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
@@ -77,6 +79,8 @@ refused("AuthFailure.SignatureFailure", cloud(tke_client.TkeClient, secret="WRON
 refused("AuthFailure.SecretIdNotFound", cloud(tke_client.TkeClient, key="WRONG").DescribeClusterKubeconfig, ask)
 refused("InvalidAction", access.call_json, "DescribeNothing", {})
 refused("UnknownParameter", access.call_json, "DescribeClusterStatus", {"ClusterIdz": []})
+with mock.patch.object(abstract_client.time, "time", return_value=time.time() - 6 * 60):
+    refused("AuthFailure.SignatureExpire", access.DescribeClusterKubeconfig, ask)
 control("faults", {"operation": "DescribeClusters", "mode": "throttle"})
 refused("RequestLimitExceeded", access.DescribeClusters, request(tke.DescribeClustersRequest))
 print("tencentcloud-sdk-python-tke: ok")
@@ -154,7 +158,10 @@ core.create_namespaced_secret(
     SPACE,
     client.V1Secret(metadata=client.V1ObjectMeta(name="env"), data={"k": base64.b64encode(b"hush").decode()}),
 )
-made = batch.create_namespaced_job(SPACE, job("one", "echo hi $GP_JOB $SECRET; exit 3"), field_validation="Strict")
+tag = {"eks.tke.cloud.tencent.com/resource-tag": '{"made-for": "one"}'}
+made = batch.create_namespaced_job(
+    SPACE, job("one", "echo hi $GP_JOB $SECRET; exit 3", tag), field_validation="Strict"
+)
 assert refused(409, batch.create_namespaced_job, SPACE, job("one", "true"))["reason"] == "AlreadyExists"
 assert ended("one").conditions[0].reason == "BackoffLimitExceeded"
 (pod,) = pods("one")
@@ -218,6 +225,23 @@ for name in ["one", "three", "four"]:
     batch.delete_namespaced_job(name, SPACE, propagation_policy="Background")
 core.delete_namespaced_secret("env", SPACE)
 until("gone", lambda: core.list_namespaced_pod(SPACE).items, lambda all: not all)
+
+books = cloud(billing_client.BillingClient)
+
+
+def bills(**more):
+    fields = {"Offset": 0, "Limit": 10, "Month": time.strftime("%Y-%m", time.gmtime()), **more}
+    return books.DescribeBillResourceSummary(request(billing.DescribeBillResourceSummaryRequest, **fields))
+
+
+known = {one["name"]: one["cost_micros"] for one in control("bill")["instances"]}
+tagged = bills(TagKey="made-for", TagValue="one").ResourceSummarySet
+assert [float(one.RealTotalCost) for one in tagged] == [known["one"] / 1e6], tagged
+assert (tagged[0].Tags[0].TagKey, tagged[0].Tags[0].TagValue) == ("made-for", "one")
+assert bills(NeedRecordNum=1).Total == len(bills().ResourceSummarySet) > 1
+assert not bills(TagKey="made-for", TagValue="two").ResourceSummarySet
+refused("InvalidParameterValue", bills, Month="May")
+print("tencentcloud-sdk-python-billing: ok")
 nobody = client.ApiClient(client.Configuration(host=BASE))
 refused(401, client.BatchV1Api(nobody).list_namespaced_job, SPACE)
 assert control("instances")["live"] == 0 and control("bill")["spent_micros"] > 0
