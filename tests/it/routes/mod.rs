@@ -1,5 +1,6 @@
 //! The API by its URLs.
 
+mod access;
 mod accounts;
 mod jobs;
 mod offers;

@@ -12,8 +12,8 @@ use super::Stack;
 /// A signed-in user.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
-    http: reqwest::Client,
-    api: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) api: String,
     pub(crate) email: String,
     pub(crate) id: String,
     pub(crate) token: String,
