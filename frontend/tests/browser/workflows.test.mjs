@@ -1,5 +1,7 @@
 // Workflows in a real browser against the real stack: written, run, watched, resumed, compared, scheduled, shared.
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { createServer } from 'node:http'
 import { after, afterEach, before, test } from 'node:test'
 import { call, open, register, shots, startBrowser, startStack, tokenOf } from './stack.mjs'
 
@@ -8,7 +10,7 @@ let browser
 let page
 
 before(async () => {
-  stack = await startStack()
+  stack = await startStack({ LoopbackWebhooks: 'true' })
   browser = await startBrowser()
 })
 after(async () => {
@@ -269,6 +271,57 @@ test('a workflow is shared, and somebody else makes one out of it', async () => 
   assert.equal(await other.inputValue('#param-epochs'), '5')
   assert.deepEqual(other.trouble, [])
   await other.context().close()
+})
+
+test('an endpoint is made, tested, told of the end of a run, and its messages are signed with the secret that was shown once', async () => {
+  const heard = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (part) => (body += part))
+    request.on('end', () => {
+      heard.push({ headers: request.headers, body })
+      // The first one is refused, so that there is something to send again
+      response.writeHead(heard.length === 1 ? 503 : 204)
+      response.end()
+    })
+  })
+  await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
+  const url = `http://127.0.0.1:${server.address().port}/hook`
+  page = await open(browser, stack.api)
+  const email = await register(page)
+  const token = await tokenOf(stack.api, email)
+  await page.goto('/settings?tab=notifications')
+  await page.click('[data-test=new-endpoint]')
+  await page.fill('#endpoint-url', 'nothing')
+  await page.click('[data-test=save-endpoint]')
+  await page.waitForSelector('#endpoint-url-error')
+  await page.fill('#endpoint-url', url)
+  await page.click('input[value="job.ended"]')
+  await page.click('[data-test=save-endpoint]')
+  const secret = (await page.textContent('[data-test=endpoint-secret] pre')).trim()
+  assert.match(secret, /^whsec_/)
+  await page.click('[data-test=test-endpoint]')
+  await page.waitForSelector('[data-test=delivery][data-state=failed]')
+  await page.click('[data-test=delivery] summary')
+  assert.match(await page.textContent('[data-test=tries]'), /503/)
+  await page.click('[data-test=redeliver]')
+  await page.waitForSelector('[data-test=delivery][data-state=delivered]')
+  await shot('notifications')
+  const { headers, body } = heard[1]
+  const signed = createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64')).update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest('base64')
+  assert.ok(headers['webhook-signature'].split(' ').includes(`v1,${signed}`))
+  assert.equal(headers['webhook-id'], heard[0].headers['webhook-id'])
+
+  const id = await made(token, `name: told\nnodes:\n  only:\n    ${job('true')}\n`)
+  await call(stack.api, `/v1/workflows/${id}/runs`, { method: 'POST', token, body: {} })
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-test=delivery][data-state=delivered]')].some(({ textContent }) => textContent.includes('run.ended')), undefined, { timeout: 90_000 })
+  assert.equal(JSON.parse(heard.at(-1).body).type, 'run.ended')
+  // The secret is gone with the page
+  await page.reload()
+  await page.waitForSelector('[data-test=endpoint]')
+  assert.equal(await page.locator('[data-test=endpoint-secret]').count(), 0)
+  assert.ok(!(await page.content()).includes(secret))
+  server.close()
 })
 
 test('a connection that is cut during a run is resumed: every event once, and the graph is right', async () => {
