@@ -41,10 +41,10 @@ class Deployed(unittest.TestCase):
         cls.addClassCleanup(cls.stack.stop)
         cls.user = User(cls.stack, "user")
 
-    def execution(self, id):
-        """The one execution of a job, once it has ended, with the states that it entered."""
+    def execution(self, id, machine="job"):
+        """The one execution of a job or run, once it has ended, with the states that it entered."""
         states = self.stack.client("stepfunctions")
-        arn = self.stack.outputs["JobMachineArn"]
+        arn = self.stack.outputs["JobMachineArn"].removesuffix("job") + machine
 
         def ended():
             found = states.list_executions(stateMachineArn=arn)["executions"]
@@ -127,6 +127,23 @@ class Deployed(unittest.TestCase):
             live.status("failed")
         self.assertEqual(self.user.job(id)["exit"]["code"], 3)
         self.assertEqual(self.execution(id)[0], "SUCCEEDED")
+
+    def test_a_workflow_with_a_map_runs_to_its_end(self):
+        square = shell_job('echo "$((N * N))" >"$GPU_OUTPUT"', env={"N": "${{ item }}"})
+        total = {"condition": "true", "depends_on": ["squares"], "outputs": {"sum": "nodes.squares.output.sum()"}}
+        nodes = {"squares": {"map": {"over": [1, 2, 3], "max_parallel": 2, "node": {"job": square}}}, "total": total}
+        workflow = self.user.ask("POST", "/v1/workflows", {"definition": {"name": "squares", "nodes": nodes}}, 201)["id"]
+        run = self.user.ask("POST", f"/v1/workflows/{workflow}/runs", {}, 201)["id"]
+        with self.user.live(run=run) as live:
+            live.until(lambda message: message.get("event", {}).get("type") == "ended")
+        events = sorted({message["seq"] for message in live.of("run_event")})
+        self.assertEqual(events, list(range(1, len(events) + 1)), "no event is missing")
+        ended = self.user.ask("GET", f"/v1/runs/{run}")
+        self.assertEqual((ended["status"], ended["counts"]["succeeded"]), ("succeeded", 2))
+        total = self.user.ask("GET", f"/v1/runs/{run}/nodes/total")
+        self.assertEqual(total["output"], {"sum": 14})
+        status, entered = self.execution(run, "run")
+        self.assertEqual((status, entered), ("SUCCEEDED", ["Run", "Finish"]))
 
     def test_cancel_gives_the_instance_back(self):
         id = self.user.submit(shell_job("sleep 600"))

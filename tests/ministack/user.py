@@ -39,16 +39,17 @@ class User:
     def job(self, id):
         return self.ask("GET", f"/v1/jobs/{id}")
 
-    def live(self, id):
-        return Live(self.ask("POST", "/v1/realtime/ticket", {}, 201)["url"], id)
+    def live(self, id=None, run=None):
+        of = {"run_id": run} if run else {"job_id": id}
+        return Live(self.ask("POST", "/v1/realtime/ticket", {}, 201)["url"], of)
 
 
 class Live:
-    """The messages about a job from its first event on."""
+    """The messages about a job or a run from its first event on."""
 
-    def __init__(self, url, id):
+    def __init__(self, url, of):
         self.socket, self.seen = connect(url, open_timeout=60), []
-        self.socket.send(json.dumps({"action": "subscribe", "job_id": id, "after": 0}))
+        self.socket.send(json.dumps({"action": "subscribe", "after": 0, **of}))
 
     def until(self, wanted):
         """Reads on until a message for which `wanted` holds, and gives it."""

@@ -24,6 +24,9 @@ use crate::ports::{
 const REQUEST: SignedDuration = SignedDuration::from_secs(30);
 /// A provider that failed is not waited for again within that time.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
+/// How often, and after how long each time, a launch looks whether the catalogue has come that somebody else asked for.
+const LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(250);
 /// How far back measurements count.
 pub const MEASURED_DAYS: u32 = 14;
 /// How long measurements are used again before they are read anew.
@@ -112,9 +115,31 @@ impl Market {
         let now = self.clock.now();
         let due =
             view.which(|shelf| is_older(shelf, self.freshness.stale, now) && is_worth_asking(shelf, now));
-        let view = if due.is_empty() { view } else { self.refresh(&due, view).await };
-        self.refresh_behind(&view).await;
-        Ok(view)
+        if due.is_empty() {
+            self.refresh_behind(&view).await;
+            return Ok(view);
+        }
+        // A thousand nodes of a run that launch at once are no reason to ask a cloud a thousand times.
+        let is_first = self.catalogue.ask_refresh(now, now + REQUEST).await.unwrap_or(true);
+        if !is_first && let Some(view) = self.seen_by_another(&due).await? {
+            return Ok(view);
+        }
+        Ok(self.refresh(&due, view).await)
+    }
+
+    /// What somebody else is asking these providers for, once it is there.
+    async fn seen_by_another(&self, due: &[ProviderName]) -> Result<Option<View>, StoreError> {
+        for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK).await;
+            let view = self.load().await?;
+            let now = self.clock.now();
+            let is_open =
+                |shelf: &Shelf| is_older(shelf, self.freshness.stale, now) && is_worth_asking(shelf, now);
+            if !view.shelves.iter().any(|shelf| due.contains(&shelf.provider) && is_open(shelf)) {
+                return Ok(Some(view));
+            }
+        }
+        Ok(None)
     }
 
     /// What a launch decides on that found nothing in `view`: the providers are asked, unless they were asked within
