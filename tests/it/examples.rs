@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     routes::schedules::make_due,
-    support::{Stack, User},
+    support::{Plan, Receiver, Stack, User},
 };
 
 /// Makes a workflow of an example's text; its id.
@@ -72,4 +72,32 @@ async fn a_night_is_started_by_its_schedule() {
         ("night.train.short", "succeeded"),
     ];
     assert_eq!(statuses, expected.map(|(name, status)| (name.to_owned(), json!(status))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_deployed_if_it_is_good_enough() {
+    let stack = Plan::default().with("LoopbackWebhooks", "true").start().await;
+    let user = stack.user().await;
+    let workflow = made(&user, "deploy").await;
+    let mut server = Receiver::start(&[202]).await;
+    let id = user.start(&workflow, &json!({ "hook": server.url("/deploy") })).await;
+    let run = user.run_ended(&id).await;
+    assert_eq!((&run["status"], &run["priority"]), (&json!("succeeded"), &json!("high")), "{run:#}");
+    let told: Value = serde_json::from_str(&server.next().await.body).expect("JSON");
+    let note = format!("run {id} on tiny");
+    assert_eq!(told, json!({ "model": "model-1", "accuracy": 0.93, "note": note }));
+    let nodes = user.nodes(&id).await;
+    assert_eq!(nodes["deploy"]["output"]["status"], 202);
+    assert_eq!(nodes["report_failure"]["status"], "skipped", "nothing failed");
+
+    // Nothing is told of a model that is not good enough, and that is no failure.
+    let params = json!({ "hook": server.url("/deploy"), "least_accuracy": 0.99 });
+    let id = user.start(&workflow, &params).await;
+    assert_eq!(user.run_ended(&id).await["status"], "succeeded");
+    let nodes = user.nodes(&id).await;
+    assert_eq!(
+        (&nodes["good_enough"]["status"], &nodes["deploy"]["status"]),
+        (&json!("skipped"), &json!("skipped"))
+    );
+    assert_eq!(server.heard(), 1);
 }

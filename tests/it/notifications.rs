@@ -1,7 +1,5 @@
 //! Notifications and webhooks through the whole stack, to a receiver on this machine.
 
-mod receiver;
-
 use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
@@ -9,9 +7,8 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
     runs::{after, gives, run, statuses},
-    support::{Plan, Stack, User, shell_job},
+    support::{Plan, Received, Receiver, Stack, User, shell_job},
 };
-use receiver::{Received, Receiver};
 
 async fn stack() -> (Stack, User) {
     let stack = Plan::default().with("LoopbackWebhooks", "true").start().await;

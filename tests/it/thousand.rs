@@ -116,7 +116,7 @@ async fn a_thousand_jobs_end_right_on_three_clouds_that_misbehave() {
         .clouds(&["runpod", "alibaba", "tencent"])
         .start()
         .await;
-    let user = stack.user().await;
+    let user = stack.user().await.with_key().await;
     for cloud in &CLOUDS[..2] {
         cloud.misbehave(&stack, jobs).await;
     }

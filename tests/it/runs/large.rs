@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{after, check, gives, quick, run};
+use super::{after, check, gives, quick, quick_and_patient, run};
 use crate::support::{Stack, User};
 
 /// What a run added to the bill, for each of its nodes.
@@ -43,7 +43,7 @@ fn fan_out(jobs: usize) -> Map<String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_costs_the_same_in_a_small_run_and_in_a_large_one() {
-    let (stack, user) = quick().await;
+    let (stack, user) = quick_and_patient().await;
     // Fetches the catalogue.
     bill(&stack, &user, fan_out(2)).await;
     let small = bill(&stack, &user, fan_out(10)).await;

@@ -1,8 +1,10 @@
 //! The whole platform for one test: real processes on free ports, in memory, ended with the test.
 
+mod receiver;
 mod stack;
 mod user;
 
+pub(crate) use receiver::{Received, Receiver};
 pub(crate) use stack::{Plan, Stack};
 pub(crate) use user::{Answer, PASSWORD, User};
 

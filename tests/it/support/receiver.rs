@@ -17,15 +17,15 @@ use tokio::{
 
 /// A request as it came.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Received {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     port: u16,
     heard: Arc<AtomicUsize>,
     requests: mpsc::UnboundedReceiver<Received>,
@@ -33,7 +33,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// One that answers with these statuses in turn, and then always with 200.
-    pub(super) async fn start(statuses: &[u16]) -> Self {
+    pub(crate) async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (send, requests) = mpsc::unbounded_channel();
@@ -49,16 +49,16 @@ impl Receiver {
         Self { port, heard, requests }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// How many connections there were.
-    pub(super) fn heard(&self) -> usize {
+    pub(crate) fn heard(&self) -> usize {
         self.heard.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn next(&mut self) -> Received {
+    pub(crate) async fn next(&mut self) -> Received {
         let next = tokio::time::timeout(Duration::from_mins(1), self.requests.recv()).await;
         next.expect("a message comes").expect("the server runs")
     }
