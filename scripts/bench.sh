@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what the project promises, on the release build, and prints a row each: figure, bar, measured, ok or MISS.
 # A MISS is a finding, not a failure: the exit status is 0 if everything could be measured.
-#   --only WORD   only the figures whose group is WORD: function, job, burst, launch, bill, states, live, rank, run, rest
+#   --only WORD   only the figures whose group is WORD: function, job, burst, launch, bill, states, live, rank, run, large, rest
 #   --no-build    with what is built already
 # ASL_CASES names the folder with the recorded Step Functions cases (run.py, cases.json, profile.txt); without it they
 # are looked for in ../shared/asl.

@@ -54,7 +54,7 @@ def functions():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Runtime)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     here = f"127.0.0.1:{server.server_port}"
-    names = ["TABLE_NAME", "JOB_MACHINE_ARN", "PARAMETER_PREFIX"]
+    names = ["TABLE_NAME", "JOB_MACHINE_ARN", "RUN_MACHINE_ARN", "PARAMETER_PREFIX"]
     urls = ["API_URL", "WEBSOCKET_URL", "WEBSOCKET_ENDPOINT", "AWS_ENDPOINT_URL"]
     env = {"AWS_LAMBDA_RUNTIME_API": here, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
            "AWS_SECRET_ACCESS_KEY": "test", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1",
@@ -292,7 +292,7 @@ def rest():
         row("local stack at rest, functions scaled to zero", "<= 80 MiB", f"{mib:.0f} MiB", mib <= 80)
 
 
-GROUPS = {"function": functions, "job": jobs, "burst": burst, "launch": launch, "bill": bill, "states": states, "live": live, "rank": rank, "run": lambda: runs.measure(row, percentile), "rest": rest}
+GROUPS = {"function": functions, "job": jobs, "burst": burst, "launch": launch, "bill": bill, "states": states, "live": live, "rank": rank, "run": lambda: runs.measure(row, percentile), "large": lambda: runs.large(row, percentile), "rest": rest}
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
