@@ -146,6 +146,13 @@ pub fn add_to(sums: &mut Vec<Money>, amount: Money) {
     }
 }
 
+/// Adds amounts to sums that have one amount for each currency.
+pub fn add_all(sums: &mut Vec<Money>, amounts: &[Money]) {
+    for amount in amounts {
+        add_to(sums, *amount);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -147,10 +147,6 @@ impl RunStore for Store {
         gates::close_shard(self, keys::gate(id, step, None), shard, tally).await
     }
 
-    async fn decide_early(&self, id: RunId, step: u32) -> Result<bool, StoreError> {
-        gates::decide_early(self, keys::gate(id, step, None)).await
-    }
-
     async fn run_events(&self, id: RunId, after: u64, limit: usize) -> Result<Vec<RunEvent>, StoreError> {
         let (pk, from) = keys::run_event(id, after.saturating_add(1).min(keys::LAST_EVENT));
         let page = self

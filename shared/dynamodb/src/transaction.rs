@@ -105,8 +105,8 @@ pub(crate) fn update(update: UpdateBuilder) -> Result<TransactWriteItem, StoreEr
     Ok(TransactWriteItem::builder().update(update).build())
 }
 
-/// An entry of a history, which the stream hands to the notifier, and the `last` one to whoever tells of ends. It is written once: a number that is taken means that its
-/// subject was read before somebody else's change.
+/// An entry of a history, which the stream hands to the notifier, and the `last` one to whoever tells of ends. It is written
+/// once: a number that is taken means that its subject was read before somebody else's change.
 pub(crate) fn put_event<T: Serialize>(
     store: &Store,
     at: (String, String),

@@ -164,8 +164,6 @@ pub trait RunStore: Send + Sync {
     /// Closes a whole shard, a member of the step's root, with its tally.
     async fn close_shard(&self, id: RunId, step: u32, shard: u32, tally: Tally)
     -> Result<Closed, StoreError>;
-    /// Marks a gate as decided before all of its members ended; `false` if it was.
-    async fn decide_early(&self, id: RunId, step: u32) -> Result<bool, StoreError>;
     /// Up to `limit` events with a number above `after`, in order.
     async fn run_events(&self, id: RunId, after: u64, limit: usize) -> Result<Vec<RunEvent>, StoreError>;
     /// A page of an owner's runs, newest first; of one workflow, if the filter says so.

@@ -90,9 +90,7 @@ impl Batch {
             Some(&ending.output).filter(|output| ending.output_parts == 0 && !output.is_null()).cloned();
         node.reason.clone_from(&ending.reason);
         node.cached_from.clone_from(&ending.cached_from);
-        for money in &ending.cost {
-            domain::money::add_to(&mut node.cost, *money);
-        }
+        node.charge(&ending.cost);
         self.head.charge(&ending.cost);
         let ended = ending.status.ended();
         if ended.is_some_and(|status| self.policy.stops(status))

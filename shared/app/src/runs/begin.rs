@@ -180,9 +180,7 @@ impl Runs {
         if has_outputs {
             let planned = course.planned.clone();
             self.see(course, planned.uses(key.0).nodes.iter().copied()).await?;
-            if let Some(index) = key.1 {
-                item = self.runs.items(course.run.id, key.0, index..index + 1).await?.pop();
-            }
+            item = self.item_value(course, key).await?;
         }
         let made = {
             let (node, path) = course.node(key)?;

@@ -97,6 +97,16 @@ impl Runs {
         }
     }
 
+    /// What an item of a map goes over; nothing for a node.
+    pub(super) async fn item_value(
+        &self,
+        course: &Course,
+        (step, item): NodeKey,
+    ) -> Result<Option<Value>, StoreError> {
+        let Some(item) = item else { return Ok(None) };
+        Ok(self.runs.items(course.run.id, step, item..item + 1).await?.pop())
+    }
+
     /// Reads the head, and the rows of these nodes, anew.
     pub(super) async fn refresh(&self, course: &mut Course, keys: &[NodeKey]) -> Result<(), StepError> {
         let (head, rows) =

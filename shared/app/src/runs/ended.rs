@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    JobId, Money,
+    JobId,
     job::{Job, NodeRef, Status},
     workflow::{CachedFrom, Kind, NodeState, NodeStatus},
 };
@@ -150,10 +150,7 @@ impl Runs {
         if too_late {
             return Ok(false);
         }
-        let value = match node.item {
-            Some(item) => self.runs.items(course.run.id, node.step, item..item + 1).await?.pop(),
-            None => None,
-        };
+        let value = self.item_value(course, key).await?;
         let Begin::Job { spec, .. } = self.begin_work(course, key, value.as_ref()).await? else {
             return Ok(false);
         };
@@ -189,12 +186,7 @@ impl Runs {
         next.job_id = Some(JobId::new(self.jobs.ids.uuid()));
         next.not_before = not_before;
         next.reason.clone_from(&ending.reason);
-        let add = |cost: &mut Vec<Money>| {
-            for money in &ending.cost {
-                domain::money::add_to(cost, *money);
-            }
-        };
-        add(&mut next.cost);
+        next.charge(&ending.cost);
         next
     }
 }

@@ -46,7 +46,8 @@ impl Runs {
             if progress.started < target && began >= target {
                 // Somebody was quicker; or this very call was, and its first answer was lost.
                 let latest = target.saturating_sub(window.max_parallel.min(CHUNK))..target;
-                work.items.extend(self.missing_items(course, step, latest).await?);
+                let (missing, _) = self.look_at_items(course, step, latest).await?;
+                work.items.extend(missing);
             }
         }
         if course.again && course.looked_through.insert(step) {
@@ -55,18 +56,18 @@ impl Runs {
         Ok(())
     }
 
-    /// Those of the items that have no row: nobody has begun them yet.
-    async fn missing_items(
+    /// Those of the items that have no row, because nobody has begun them yet, and the rows of the others.
+    async fn look_at_items(
         &self,
         course: &Course,
         step: u32,
         among: Range<u32>,
-    ) -> Result<Vec<NodeKey>, StepError> {
+    ) -> Result<(Vec<NodeKey>, Vec<NodeState>), StepError> {
         let mut keys: Vec<NodeKey> = among.map(|item| (step, Some(item))).collect();
         let rows = self.runs.nodes(course.run.id, &keys).await?;
         let there: HashSet<Option<u32>> = rows.iter().map(|row| row.item).collect();
         keys.retain(|(_, item)| !there.contains(item));
-        Ok(keys)
+        Ok((keys, rows))
     }
 
     /// Looks for items that were to begin and did not, and for those whose jobs may not have been made.
@@ -78,13 +79,10 @@ impl Runs {
         began: u32,
     ) -> Result<(), StepError> {
         for first in (0..began).step_by(CHUNK as usize) {
-            let keys: Vec<NodeKey> =
-                (first..began.min(first + CHUNK)).map(|item| (step, Some(item))).collect();
-            let rows = self.runs.nodes(course.run.id, &keys).await?;
-            let rows: HashMap<NodeKey, NodeState> =
-                rows.into_iter().map(|row| ((row.step, row.item), row)).collect();
-            work.items.extend(keys.iter().filter(|key| !rows.contains_key(key)));
-            work.unsure.extend(rows.into_values().filter(|row| row.status == NodeStatus::Running));
+            let among = first..began.min(first + CHUNK);
+            let (missing, there) = self.look_at_items(course, step, among).await?;
+            work.items.extend(missing);
+            work.unsure.extend(there.into_iter().filter(|row| row.status == NodeStatus::Running));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use domain::workflow::{Run, Stop};
 use jiff::SignedDuration;
 
-use super::{RunError, Runs, drive::Work};
+use super::{RunError, Runs, course::Course, drive::Work};
 
 /// A run to which something has just happened is left alone for that long.
 const SETTLING: SignedDuration = SignedDuration::from_secs(120);
@@ -59,25 +59,14 @@ impl Runs {
     }
 
     /// Cancels the jobs of nodes whose own time is over.
-    async fn end_what_is_late(&self, course: &mut super::course::Course) -> Result<(), RunError> {
+    async fn end_what_is_late(&self, course: &mut Course) -> Result<(), RunError> {
         let now = self.jobs.clock.now();
-        let owner = domain::Principal { user: course.run.owner, role: domain::access::Role::User };
+        let running = self.runs.running_nodes(course.run.id).await?;
+        let late = running.into_iter().filter(|node| node.deadline.is_some_and(|deadline| now >= deadline));
+        let jobs =
+            late.filter_map(|node| Some((node.job_id?, node))).map(|(job, node)| (node, job)).collect();
         let mut work = Work::default();
-        for node in self.runs.running_nodes(course.run.id).await? {
-            let (Some(deadline), Some(job)) = (node.deadline, node.job_id) else { continue };
-            if now < deadline {
-                continue;
-            }
-            match self.jobs.withdraw(&owner, job).await {
-                Ok(job) if job.status.is_terminal() => {
-                    let ending = self.ending_of(course, &node, &job).await?;
-                    work.endings.push_back((node, ending));
-                }
-                // Its execution ends it and tells; of one that is not there, or has ended, the walk finds out.
-                Ok(_) | Err(crate::jobs::JobError::NotFound | crate::jobs::JobError::Ended) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.end_jobs(course, &mut work, jobs).await?;
         Ok(self.drive(course, work).await?)
     }
 }

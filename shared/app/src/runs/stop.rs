@@ -1,7 +1,7 @@
 //! The end of what runs, in a run that stops; and of nodes whose jobs may have been lost.
 
 use domain::{
-    Principal,
+    JobId, Principal,
     access::Role,
     workflow::{Kind, NodeState, NodeStatus, Stopped},
 };
@@ -35,7 +35,6 @@ impl Runs {
             Stopped::Asked => true,
             Stopped::Failing => course.step(node.step).is_ok_and(|step| !takes_care(step.trigger)),
         });
-        let owner = Principal { user: course.run.owner, role: Role::User };
         let mut jobs = Vec::new();
         for node in running {
             match node.job_id {
@@ -44,6 +43,17 @@ impl Runs {
                 None => work.endings.push_back((node, Ending::of(NodeStatus::Cancelled, None))),
             }
         }
+        self.end_jobs(course, work, jobs).await
+    }
+
+    /// Cancels the jobs of nodes that run. One that ends here has no execution that would tell of it.
+    pub(super) async fn end_jobs(
+        &self,
+        course: &mut Course,
+        work: &mut Work,
+        jobs: Vec<(NodeState, JobId)>,
+    ) -> Result<(), StepError> {
+        let owner = Principal { user: course.run.owner, role: Role::User };
         let cancelled = stream::iter(jobs)
             .map(async |(node, job)| (node, job, self.jobs.withdraw(&owner, job).await))
             .buffer_unordered(AT_ONCE)
@@ -64,7 +74,6 @@ impl Runs {
                     continue;
                 }
             };
-            // One that waited in its owner's queue had no execution that would tell of its end.
             if job.status.is_terminal() {
                 let ending = self.ending_of(course, &node, &job).await?;
                 work.endings.push_back((node, ending));
@@ -96,10 +105,7 @@ impl Runs {
             }
             return Ok(());
         }
-        let value = match node.item {
-            Some(item) => self.runs.items(course.run.id, node.step, item..item + 1).await?.pop(),
-            None => None,
-        };
+        let value = self.item_value(course, key).await?;
         match self.begin_work(course, key, value.as_ref()).await? {
             Begin::Job { spec, .. } => {
                 let begun = node.started_at.unwrap_or_else(|| self.jobs.clock.now());

@@ -12,7 +12,7 @@ use super::{Counts, FailurePolicy, IllegalChange, NodeStatus, RunStatus, Stop};
 use crate::{
     id::{JobId, RunId, ScheduleId, UserId, WorkflowId},
     job::Priority,
-    money::{Money, add_to},
+    money::{Money, add_all},
 };
 
 /// Why a run was started.
@@ -156,9 +156,7 @@ impl Head {
 
     /// Adds what a job cost.
     pub fn charge(&mut self, cost: &[Money]) {
-        for money in cost {
-            add_to(&mut self.cost, *money);
-        }
+        add_all(&mut self.cost, cost);
     }
 }
 
@@ -277,6 +275,11 @@ impl NodeState {
             kept_from: None,
             cost: Vec::new(),
         }
+    }
+
+    /// Adds what its latest job cost.
+    pub fn charge(&mut self, cost: &[Money]) {
+        add_all(&mut self.cost, cost);
     }
 
     /// Changes the status; a node that waits becomes ready in passing.

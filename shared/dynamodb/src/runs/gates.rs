@@ -117,22 +117,3 @@ fn row(item: &Item) -> GateRow {
         members: succeeded + failed + skipped + size(SHARDS),
     }
 }
-
-pub(super) async fn decide_early(store: &Store, root: (String, String)) -> Result<bool, StoreError> {
-    let decided = store
-        .client
-        .update_item()
-        .table_name(&store.table)
-        .set_key(Some(key(root)))
-        .update_expression("SET early = :yes")
-        .condition_expression("attribute_not_exists(early)")
-        .expression_attribute_values(":yes", AttributeValue::Bool(true))
-        .send()
-        .await
-        .map_err(store_error);
-    match decided {
-        Ok(_) => Ok(true),
-        Err(StoreError::Conflict) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
